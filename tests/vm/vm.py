@@ -1,0 +1,271 @@
+# SPDX-License-Identifier: MIT OR GPL-2.0-only
+"""Boots a machine, runs one command or shell in it, and says truthfully how that went."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, BinaryIO
+
+from tests.vm import kernel, klog
+
+PROJECT = kernel.PROJECT
+# The one folder that a guest writes to and that outlives it.
+OUT = PROJECT / "build" / "vm" / "out"
+LATEST_LOG = PROJECT / "build" / "vm" / "kernel.log"
+
+# Exit codes of our own; any other is the command's.
+DIRTY = 123
+TIMED_OUT = 124
+LOST = 125
+
+_BOOT_SECONDS = 120
+_KEPT_RUNS = 20
+_POLL_SECONDS = 0.05
+
+_KERNEL_OPTIONS = ("ignore_loglevel", "oops=panic", "panic=-1")
+# Copy-on-write in the guest.  The rest of the host's files are read-only there.
+_WRITABLE = ("/etc", "/home", "/root", "/tmp", "/var")
+
+
+class VmError(Exception):
+    """The machine failed, not the command in it: ``code`` is what to exit with."""
+
+    code = LOST
+
+
+class VmLostError(VmError):
+    """The machine did not boot, panicked or vanished before the command ended."""
+
+
+class VmTimeoutError(VmError):
+    """The machine took too long and was killed."""
+
+    code = TIMED_OUT
+
+
+class VmDirtyError(VmError):
+    """The command ended, but the kernel complained or the module could not be unloaded."""
+
+    code = DIRTY
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What is booted."""
+
+    release: str
+    cpus: int = 2
+    memory: str = "2G"
+    kvm: bool = False
+    kernel_options: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is done in the machine: a command, or an interactive shell if that is None."""
+
+    command: str | None
+    load: bool = True
+    timeout: int = 0
+
+
+@dataclass(frozen=True)
+class Run:
+    """The folder that host and guest share during one run; ``guest.sh`` lists its files."""
+
+    folder: Path
+
+    @property
+    def log(self) -> Path:
+        """The machine's console: the kernel's log and whatever else lands there."""
+        return self.folder / "kernel.log"
+
+    def read(self, name: str) -> str | None:
+        """Return the content of a file that the guest may have written."""
+        try:
+            return (self.folder / name).read_text(errors="replace").strip()
+        except FileNotFoundError:
+            return None
+
+
+def new_run() -> Run:
+    """Make the folder of a run, point ``build/vm/kernel.log`` at it, drop those long past."""
+    OUT.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix=time.strftime("run-%m%d-%H%M%S-"), dir=OUT))
+    folder.chmod(0o755)
+    run = Run(folder)
+    run.log.touch()
+    link = LATEST_LOG.with_name(f".kernel.log.{os.getpid()}")
+    link.symlink_to(run.log.relative_to(LATEST_LOG.parent))
+    link.replace(LATEST_LOG)
+    for old in sorted(OUT.glob("run-*"))[:-_KEPT_RUNS]:
+        subprocess.run(["rm", "-rf", "--", old], check=False)
+    return run
+
+
+def module_path(release: str) -> Path:
+    """Return where the Makefile puts the module built for a kernel."""
+    return PROJECT / "build" / release / "ksqlfs.ko"
+
+
+def write_orders(run: Run, machine: Machine, task: Task) -> None:
+    """Tell the guest what to do."""
+    settings = {
+        "PROJECT": str(PROJECT),
+        "RELEASE": machine.release,
+        "MODULE": str(module_path(machine.release)),
+        "LOAD": str(int(task.load)),
+        "TIMEOUT": str(task.timeout),
+        "ACTION": "run_shell" if task.command is None else "run_command",
+        "BEGIN_MARK": klog.BEGIN_MARK,
+    }
+    lines = [f"{name}={shlex.quote(value)}\n" for name, value in settings.items()]
+    (run.folder / "settings").write_text("".join(lines))
+    (run.folder / "command").write_text((task.command or "") + "\n")
+    start = run.folder / "start"
+    start.write_text(
+        f"#!/bin/bash\nexec bash {shlex.quote(str(PROJECT / 'tests/vm/guest.sh'))} "
+        f"{shlex.quote(str(run.folder))}\n"
+    )
+    start.chmod(0o755)
+
+
+def writable_folders() -> list[str]:
+    """Return the folders that the guest may write to, the project among them."""
+    folders = [name for name in _WRITABLE if Path(name).is_dir()]
+    if not any(PROJECT.is_relative_to(name) for name in folders):
+        folders.append(str(PROJECT))
+    return folders
+
+
+def boot_command(image: Path, run: Run, machine: Machine, task: Task) -> list[str]:
+    """Return the command that boots the machine."""
+    runner = Path(sys.executable).with_name("virtme-run")
+    command = [str(runner), "--kimg", str(image), "--mods", "auto", "--force-9p"]
+    command += ["--cpus", str(machine.cpus), "--memory", machine.memory, "--user", "root"]
+    command += ["--rwdir", str(OUT)]
+    for folder in writable_folders():
+        command += ["--overlay-rwdir", folder]
+    if not machine.kvm:
+        command.append("--disable-kvm")
+    for option in (*_KERNEL_OPTIONS, *machine.kernel_options):
+        command += ["--kopt", option]
+    if task.command is None:
+        command += ["--disable-monitor", "--shell", str(run.folder / "start")]
+    else:
+        command += ["--show-boot-console", "--script-sh", str(run.folder / "start")]
+    return [*command, "--qemu-opts", "-no-reboot"]
+
+
+def copy_console(console: IO[bytes], log: Path) -> None:
+    """Write what the machine's console says to the log, until it ends."""
+    with log.open("ab", buffering=0) as file:
+        while chunk := os.read(console.fileno(), 65536):
+            file.write(chunk.replace(b"\r\n", b"\n"))
+
+
+@contextmanager
+def booted(command: list[str], log: Path, *, interactive: bool) -> Iterator[subprocess.Popen[bytes]]:
+    """Run the machine; whatever happens, none of its processes is left afterwards."""
+    process = subprocess.Popen(
+        command,
+        stdin=None if interactive else subprocess.DEVNULL,
+        stdout=None if interactive else subprocess.PIPE,
+        stderr=subprocess.PIPE if interactive else subprocess.STDOUT,
+        start_new_session=not interactive,
+    )
+    console = process.stderr if interactive else process.stdout
+    assert console is not None
+    copier = threading.Thread(target=copy_console, args=(console, log), daemon=True)
+    copier.start()
+    try:
+        yield process
+    finally:
+        if not interactive:
+            try:
+                os.killpg(process.pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        process.wait()
+        copier.join(timeout=5)
+
+
+class Follower:
+    """Copies a file that the guest writes to a stream of ours, as it grows."""
+
+    def __init__(self, path: Path, stream: BinaryIO) -> None:
+        path.touch()
+        self._file = path.open("rb")
+        self._stream = stream
+
+    def copy(self) -> None:
+        """Copy what is new."""
+        while chunk := self._file.read(1 << 20):
+            self._stream.write(chunk)
+        self._stream.flush()
+
+
+def wait(process: subprocess.Popen[bytes], run: Run, task: Task, followers: list[Follower]) -> None:
+    """Wait until the machine has ended, passing on what the command says."""
+    start = time.monotonic()
+    running = True
+    while running:
+        running = process.poll() is None
+        for follower in followers:
+            follower.copy()
+        passed = time.monotonic() - start
+        if running and passed > _BOOT_SECONDS and run.read("started") is None:
+            raise VmLostError(f"the machine has not booted within {_BOOT_SECONDS} s")
+        if running and 0 < task.timeout < passed:
+            raise VmTimeoutError(f"the machine was still running after {task.timeout} s")
+        if running:
+            time.sleep(_POLL_SECONDS)
+
+
+def judge(run: Run) -> int:
+    """Return the command's exit status, or raise what makes the run a failure regardless."""
+    log = run.log.read_text(errors="replace")
+    complaints = klog.warnings(log)
+    status = run.read("status")
+    if status is None:
+        if run.read("started") is None:
+            raise VmLostError("the machine did not boot")
+        reason = f"; the kernel said: {complaints[0]}" if complaints else ""
+        raise VmLostError(f"the machine was lost before the command ended{reason}")
+    if int(status) == LOST and (trouble := run.read("trouble")):
+        raise VmLostError(trouble)
+    if complaints:
+        raise VmDirtyError("the kernel complained:\n" + "\n".join(complaints[:30]))
+    if bad := klog.taints(int(run.read("taint") or 0)):
+        raise VmDirtyError("the kernel is tainted: " + ", ".join(bad))
+    if trouble := run.read("trouble"):
+        raise VmDirtyError(trouble)
+    return int(status)
+
+
+def run_task(machine: Machine, task: Task) -> int:
+    """Boot the machine, do the task in it and return the command's exit status."""
+    image = kernel.ensure(machine.release)
+    if task.load and not module_path(machine.release).exists():
+        raise VmLostError(f"{module_path(machine.release)} is not built: run `make module`")
+    run = new_run()
+    write_orders(run, machine, task)
+    interactive = task.command is None
+    followers = []
+    if not interactive:
+        followers.append(Follower(run.folder / "stdout", sys.stdout.buffer))
+        followers.append(Follower(run.folder / "stderr", sys.stderr.buffer))
+    with booted(boot_command(image, run, machine, task), run.log, interactive=interactive) as vm:
+        wait(vm, run, task, followers)
+    return judge(run)
