@@ -73,11 +73,11 @@ def main() -> int:
     try:
         return vm.run_task(machine, task_of(arguments))
     except vm.VmDirtyError as error:
-        print(f"vm: {error}\nvm: see {vm.LATEST_LOG}", file=sys.stderr)
+        print(f"vm: {error}\nvm: see {error.log}", file=sys.stderr)
         return error.code
     except vm.VmError as error:
-        print(klog.tail(vm.LATEST_LOG), file=sys.stderr)
-        print(f"vm: {error}\nvm: above is the end of {vm.LATEST_LOG}", file=sys.stderr)
+        print(klog.tail(error.log), file=sys.stderr)
+        print(f"vm: {error}\nvm: above is the end of {error.log}", file=sys.stderr)
         return error.code
     except (KernelError, OSError, subprocess.CalledProcessError) as error:
         print(f"vm: {error}", file=sys.stderr)

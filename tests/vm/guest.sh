@@ -66,7 +66,7 @@ run_command() {
 	bash "$run/command" </dev/null >&3 2>&4 3>&- 4>&-
 	status=$?
 	exec 3>&- 4>&-
-	timeout 2 tail --pid="$out" --pid="$err" -f /dev/null
+	timeout 2 tail -s 0.05 --pid="$out" --pid="$err" -f /dev/null
 	return "$status"
 }
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT OR GPL-2.0-only
-"""Judges a kernel log: what in it means that a run has failed?"""
+"""Judges a kernel log: says what in it means that a run has failed."""
 
 from __future__ import annotations
 

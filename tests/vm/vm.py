@@ -12,7 +12,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, BinaryIO
@@ -42,6 +42,10 @@ class VmError(Exception):
     """The machine failed, not the command in it: ``code`` is what to exit with."""
 
     code = LOST
+
+    def __init__(self, message: str, log: Path) -> None:
+        super().__init__(message)
+        self.log = log
 
 
 class VmLostError(VmError):
@@ -176,7 +180,9 @@ def copy_console(console: IO[bytes], log: Path) -> None:
 
 
 @contextmanager
-def booted(command: list[str], log: Path, *, interactive: bool) -> Iterator[subprocess.Popen[bytes]]:
+def booted(
+    command: list[str], log: Path, *, interactive: bool
+) -> Iterator[subprocess.Popen[bytes]]:
     """Run the machine; whatever happens, none of its processes is left afterwards."""
     process = subprocess.Popen(
         command,
@@ -193,10 +199,8 @@ def booted(command: list[str], log: Path, *, interactive: bool) -> Iterator[subp
         yield process
     finally:
         if not interactive:
-            try:
+            with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
         process.wait()
         copier.join(timeout=5)
 
@@ -225,32 +229,32 @@ def wait(process: subprocess.Popen[bytes], run: Run, task: Task, followers: list
         for follower in followers:
             follower.copy()
         passed = time.monotonic() - start
-        if running and passed > _BOOT_SECONDS and run.read("started") is None:
-            raise VmLostError(f"the machine has not booted within {_BOOT_SECONDS} s")
+        if running and followers and passed > _BOOT_SECONDS and run.read("started") is None:
+            raise VmLostError(f"the machine has not booted within {_BOOT_SECONDS} s", run.log)
         if running and 0 < task.timeout < passed:
-            raise VmTimeoutError(f"the machine was still running after {task.timeout} s")
+            raise VmTimeoutError(f"it was still running after {task.timeout} s", run.log)
         if running:
             time.sleep(_POLL_SECONDS)
 
 
 def judge(run: Run) -> int:
     """Return the command's exit status, or raise what makes the run a failure regardless."""
-    log = run.log.read_text(errors="replace")
-    complaints = klog.warnings(log)
+    complaints = klog.warnings(run.log.read_text(errors="replace"))
+    trouble = run.read("trouble")
     status = run.read("status")
     if status is None:
         if run.read("started") is None:
-            raise VmLostError("the machine did not boot")
+            raise VmLostError("the machine did not boot", run.log)
         reason = f"; the kernel said: {complaints[0]}" if complaints else ""
-        raise VmLostError(f"the machine was lost before the command ended{reason}")
-    if int(status) == LOST and (trouble := run.read("trouble")):
-        raise VmLostError(trouble)
+        raise VmLostError(f"the machine was lost before the command ended{reason}", run.log)
+    if int(status) == LOST and trouble:
+        raise VmLostError(trouble, run.log)
     if complaints:
-        raise VmDirtyError("the kernel complained:\n" + "\n".join(complaints[:30]))
+        raise VmDirtyError("the kernel complained:\n" + "\n".join(complaints[:30]), run.log)
     if bad := klog.taints(int(run.read("taint") or 0)):
-        raise VmDirtyError("the kernel is tainted: " + ", ".join(bad))
-    if trouble := run.read("trouble"):
-        raise VmDirtyError(trouble)
+        raise VmDirtyError("the kernel is tainted: " + ", ".join(bad), run.log)
+    if trouble:
+        raise VmDirtyError(trouble, run.log)
     return int(status)
 
 
@@ -258,7 +262,7 @@ def run_task(machine: Machine, task: Task) -> int:
     """Boot the machine, do the task in it and return the command's exit status."""
     image = kernel.ensure(machine.release)
     if task.load and not module_path(machine.release).exists():
-        raise VmLostError(f"{module_path(machine.release)} is not built: run `make module`")
+        raise FileNotFoundError(f"{module_path(machine.release)} is missing: run `make module`")
     run = new_run()
     write_orders(run, machine, task)
     interactive = task.command is None
