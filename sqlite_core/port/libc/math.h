@@ -1,0 +1,7 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+#ifndef KSQL_LIBC_MATH_H
+#define KSQL_LIBC_MATH_H
+
+#include "klibc.h"
+
+#endif /* KSQL_LIBC_MATH_H */

@@ -1,0 +1,7 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+#ifndef KSQL_LIBC_STDIO_H
+#define KSQL_LIBC_STDIO_H
+
+#include "klibc.h"
+
+#endif /* KSQL_LIBC_STDIO_H */
