@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: MIT OR GPL-2.0-only
+"""The one place that knows how a host mounts: `host_of(root)` gives mount and unmount."""
+
+from __future__ import annotations
+
+import ctypes
+import itertools
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Protocol
+
+from tests.interface.tree import Tree
+
+MS_RDONLY = 1
+MS_REMOUNT = 32
+MNT_DETACH = 2
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+class Host(Protocol):
+    """What the tests ask of a host."""
+
+    name: str
+
+    def mount(self, source: str, directory: Path, options: Mapping[str, str]) -> None:
+        """Mount the database `source`; an option with an empty value is a word alone."""
+
+    def unmount(self, directory: Path) -> None:
+        """Unmount; must not fail when nothing holds it."""
+
+
+def _check(outcome: int, path: Path) -> None:
+    if outcome != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number), str(path))
+
+
+def kernel_mount(source: str, directory: Path, options: Mapping[str, str], flags: int = 0) -> None:
+    """mount(2) of the module's filesystem, without the cost of starting mount(8)."""
+    words = dict(options)
+    if "ro" in words:
+        del words["ro"]
+        flags |= MS_RDONLY
+    data = ",".join(f"{key}={value}" if value else key for key, value in words.items())
+    _check(
+        _libc.mount(source.encode(), bytes(directory), b"ksqlfs", flags, data.encode() or None),
+        directory,
+    )
+
+
+def kernel_unmount(directory: Path, flags: int = 0) -> None:
+    """umount2(2)."""
+    _check(_libc.umount2(bytes(directory), flags), directory)
+
+
+class KernelHost:
+    """The module."""
+
+    name = "kernel"
+
+    def mount(self, source: str, directory: Path, options: Mapping[str, str]) -> None:
+        kernel_mount(source, directory, options)
+
+    def unmount(self, directory: Path) -> None:
+        kernel_unmount(directory)
+
+
+def filesystem_of(path: Path) -> str | None:
+    """The type of what is mounted on exactly this directory, the uppermost; None for nothing."""
+    found = None
+    for line in Path("/proc/self/mountinfo").read_text().splitlines():
+        fields, _, rest = line.partition(" - ")
+        point = fields.split(" ")[4].encode().decode("unicode_escape")
+        if point == os.fspath(path):
+            found = rest.split(" ")[0]
+    return found
+
+
+def host_of(root: Path) -> Host | None:
+    """The host that has mounted this root; None when the tests do not know it (yet)."""
+    return {"ksqlfs": KernelHost()}.get(filesystem_of(root) or "")
+
+
+class Mounter:
+    """Calls make a mount of a fresh database (or of a named source), undone after the test."""
+
+    _numbers = itertools.count(1)
+
+    def __init__(self, host: Host) -> None:
+        self.host = host
+        self._mounted: list[Path] = []
+
+    def __call__(self, source: str | None = None, **options: str | int) -> Tree:
+        name = source or f"pytest-{os.getpid()}-{next(self._numbers)}"
+        directory = Path(tempfile.mkdtemp(prefix="ksqlfs-test-"))
+        try:
+            self.host.mount(name, directory, {key: str(value) for key, value in options.items()})
+        except OSError:
+            directory.rmdir()
+            raise
+        self._mounted.append(directory)
+        return Tree(directory)
+
+    def unmount(self, tree: Tree) -> None:
+        """Unmount one of them now."""
+        self.host.unmount(tree.root)
+        self._mounted.remove(tree.root)
+        tree.root.rmdir()
+
+    def finish(self) -> None:
+        """Unmount all that is left."""
+        for directory in reversed(self._mounted):
+            self.host.unmount(directory)
+            directory.rmdir()
