@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/*
+ * compat.h - every difference between the kernels that ksqlfs builds for
+ * (6.1 to 7.2), so that no other file asks for a version.
+ */
+#ifndef KSQLFS_COMPAT_H
+#define KSQLFS_COMPAT_H
+
+#include <linux/dcache.h>
+#include <linux/fs.h>
+#include <linux/version.h>
+
+/* 6.3: inode operations are told the mount's id mapping, no namespace. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 3, 0)
+#define ksqlfs_idmap mnt_idmap
+#else
+#define ksqlfs_idmap user_namespace
+#endif
+
+/* 6.6: generic_fillattr() is told what is asked for. */
+static inline void ksqlfs_fillattr(struct ksqlfs_idmap *idmap, u32 request_mask,
+				   struct inode *inode, struct kstat *stat)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 6, 0)
+	generic_fillattr(idmap, request_mask, inode, stat);
+#else
+	generic_fillattr(idmap, inode, stat);
+#endif
+}
+
+/* 6.6 and 6.7: an inode's times are set through functions. */
+static inline void ksqlfs_init_times(struct inode *inode)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 7, 0)
+	simple_inode_init_ts(inode);
+#elif LINUX_VERSION_CODE >= KERNEL_VERSION(6, 6, 0)
+	inode->i_atime = inode_set_ctime_current(inode);
+	inode->i_mtime = inode->i_atime;
+#else
+	inode->i_atime = current_time(inode);
+	inode->i_mtime = inode->i_atime;
+	inode->i_ctime = inode->i_atime;
+#endif
+}
+
+/* 6.5: splicing from a file that has no page cache. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 5, 0)
+#define ksqlfs_splice_read copy_splice_read
+#else
+#define ksqlfs_splice_read generic_file_splice_read
+#endif
+
+/* 6.14: d_revalidate() is told the parent and the name as well. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 14, 0)
+#define KSQLFS_REVALIDATE_PARENT struct inode *parent, const struct qstr *name,
+#else
+#define KSQLFS_REVALIDATE_PARENT
+#endif
+
+/* 6.17: a superblock's dentry operations are set by a function. */
+static inline void ksqlfs_set_dentry_ops(struct super_block *sb,
+					 const struct dentry_operations *ops)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 17, 0)
+	set_default_d_op(sb, ops);
+#else
+	sb->s_d_op = ops;
+#endif
+}
+
+#endif /* KSQLFS_COMPAT_H */

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/*
+ * ksqlfs.h - what the files of the kernel module share.
+ *
+ * The module knows names, modes and bytes; what they mean is behind
+ * ksql_core.h.  A superblock holds one count of its database, an inode one of
+ * its node, an open file its struct ksql_file; each gives it back when it goes.
+ */
+#ifndef KSQLFS_H
+#define KSQLFS_H
+
+#include <linux/cred.h>
+#include <linux/fs.h>
+#include <linux/uidgid.h>
+
+#include "ksql_core.h"
+
+/* "ksql", as statfs() shows it. */
+#define KSQLFS_MAGIC 0x6b73716c
+
+/**
+ * struct ksqlfs_sb - a mounted database; what s_fs_info points to
+ * @db: the superblock's own count, from before its root until after its last inode
+ * @uid: owner of every file
+ * @gid: group of every file
+ * @mode: permission bits of directories; files' follow from them
+ *
+ * None of it changes while the superblock lives, so there is no lock.
+ */
+struct ksqlfs_sb {
+	struct ksql_db *db;
+	kuid_t uid;
+	kgid_t gid;
+	umode_t mode;
+};
+
+static inline struct ksqlfs_sb *ksqlfs_sb(struct super_block *sb)
+{
+	return sb->s_fs_info;
+}
+
+static inline struct ksql_db *ksqlfs_db(struct inode *inode)
+{
+	return ksqlfs_sb(inode->i_sb)->db;
+}
+
+static inline struct ksql_node *ksqlfs_node(struct inode *inode)
+{
+	return inode->i_private;
+}
+
+/* The current task, as the engine wants to know it: a signal is its cancel flag. */
+static inline struct ksql_caller ksqlfs_caller(void)
+{
+	return (struct ksql_caller){ .uid = from_kuid(&init_user_ns, current_fsuid()) };
+}
+
+extern struct file_system_type ksqlfs_type;
+extern const struct dentry_operations ksqlfs_dentry_ops;
+extern const struct file_operations ksqlfs_file_ops;
+
+struct inode *ksqlfs_inode_new(struct super_block *sb, struct ksql_node *node);
+void ksqlfs_inode_evict(struct inode *inode);
+
+#endif /* KSQLFS_H */
