@@ -10,8 +10,11 @@
 #include <linux/fs.h>
 #include <linux/version.h>
 
+#define KSQLFS_SINCE(major, minor) \
+	(KERNEL_VERSION(major, minor, 0) <= LINUX_VERSION_CODE)
+
 /* 6.3: inode operations are told the mount's id mapping, no namespace. */
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 3, 0)
+#if KSQLFS_SINCE(6, 3)
 #define ksqlfs_idmap mnt_idmap
 #else
 #define ksqlfs_idmap user_namespace
@@ -21,7 +24,7 @@
 static inline void ksqlfs_fillattr(struct ksqlfs_idmap *idmap, u32 request_mask,
 				   struct inode *inode, struct kstat *stat)
 {
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 6, 0)
+#if KSQLFS_SINCE(6, 6)
 	generic_fillattr(idmap, request_mask, inode, stat);
 #else
 	generic_fillattr(idmap, inode, stat);
@@ -31,9 +34,9 @@ static inline void ksqlfs_fillattr(struct ksqlfs_idmap *idmap, u32 request_mask,
 /* 6.6 and 6.7: an inode's times are set through functions. */
 static inline void ksqlfs_init_times(struct inode *inode)
 {
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 7, 0)
+#if KSQLFS_SINCE(6, 7)
 	simple_inode_init_ts(inode);
-#elif LINUX_VERSION_CODE >= KERNEL_VERSION(6, 6, 0)
+#elif KSQLFS_SINCE(6, 6)
 	inode->i_atime = inode_set_ctime_current(inode);
 	inode->i_mtime = inode->i_atime;
 #else
@@ -44,14 +47,14 @@ static inline void ksqlfs_init_times(struct inode *inode)
 }
 
 /* 6.5: splicing from a file that has no page cache. */
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 5, 0)
+#if KSQLFS_SINCE(6, 5)
 #define ksqlfs_splice_read copy_splice_read
 #else
 #define ksqlfs_splice_read generic_file_splice_read
 #endif
 
 /* 6.14: d_revalidate() is told the parent and the name as well. */
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 14, 0)
+#if KSQLFS_SINCE(6, 14)
 #define KSQLFS_REVALIDATE_PARENT struct inode *parent, const struct qstr *name,
 #else
 #define KSQLFS_REVALIDATE_PARENT
@@ -61,7 +64,7 @@ static inline void ksqlfs_init_times(struct inode *inode)
 static inline void ksqlfs_set_dentry_ops(struct super_block *sb,
 					 const struct dentry_operations *ops)
 {
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 17, 0)
+#if KSQLFS_SINCE(6, 17)
 	set_default_d_op(sb, ops);
 #else
 	sb->s_d_op = ops;

@@ -39,7 +39,7 @@
  * @tail: where those end
  */
 struct ksqlfs_file {
-	struct mutex lock;
+	struct mutex lock; /* see above */
 	struct ksql_file *file;
 	struct pid *opener;
 	bool stream;
@@ -138,7 +138,8 @@ static ssize_t ksqlfs_read_stream(struct ksqlfs_file *of, struct iov_iter *to)
 	return n ? n : -EFAULT;
 }
 
-static ssize_t ksqlfs_read_at(struct ksqlfs_file *of, struct iov_iter *to, loff_t *pos)
+static ssize_t ksqlfs_read_at(struct ksqlfs_file *of, struct iov_iter *to,
+			      loff_t *pos)
 {
 	const struct ksql_caller caller = ksqlfs_caller();
 	size_t want, copied, done = 0;
@@ -221,7 +222,8 @@ static loff_t ksqlfs_llseek(struct file *file, loff_t offset, int whence)
 		if (end < 0)
 			return end;
 	}
-	return generic_file_llseek_size(file, offset, whence, MAX_LFS_FILESIZE, end);
+	return generic_file_llseek_size(file, offset, whence, MAX_LFS_FILESIZE,
+					end);
 }
 
 /* --- writing -------------------------------------------------------------- */
@@ -231,7 +233,8 @@ static loff_t ksqlfs_llseek(struct file *file, loff_t offset, int whence)
  * before it may read as a statement of its own ("DELETE FROM t" of "DELETE FROM
  * t WHERE ..."): it must never run, so the file takes and gives nothing more.
  */
-static ssize_t ksqlfs_write_locked(struct ksqlfs_file *of, struct iov_iter *from)
+static ssize_t ksqlfs_write_locked(struct ksqlfs_file *of,
+				   struct iov_iter *from)
 {
 	const struct ksql_caller caller = ksqlfs_caller();
 	size_t count = iov_iter_count(from), n;
@@ -280,7 +283,8 @@ static ssize_t ksqlfs_write_iter(struct kiocb *iocb, struct iov_iter *from)
 
 /* --- closing -------------------------------------------------------------- */
 
-static int ksqlfs_is_same(const void *wanted, struct file *file, unsigned int fd)
+static int ksqlfs_is_same(const void *wanted, struct file *file,
+			  unsigned int fd)
 {
 	return file == wanted;
 }

@@ -21,14 +21,16 @@
  * Called by path walks, which may hold the parent's lock; no SQL runs but after
  * a commit.
  */
-static int ksqlfs_revalidate(KSQLFS_REVALIDATE_PARENT struct dentry *dentry, unsigned int flags)
+static int ksqlfs_revalidate(KSQLFS_REVALIDATE_PARENT struct dentry *dentry,
+			     unsigned int flags)
 {
 	struct inode *inode;
 
 	if (flags & LOOKUP_RCU)
 		return -ECHILD;
 	inode = d_inode(dentry);
-	return inode ? ksql_node_exists(ksqlfs_db(inode), ksqlfs_node(inode)) : 0;
+	return inode ? ksql_node_exists(ksqlfs_db(inode), ksqlfs_node(inode)) :
+		       0;
 }
 
 /* Not to be kept once nobody uses it. */
@@ -42,7 +44,8 @@ const struct dentry_operations ksqlfs_dentry_ops = {
 	.d_delete = ksqlfs_delete_dentry,
 };
 
-static struct dentry *ksqlfs_lookup(struct inode *dir, struct dentry *dentry, unsigned int flags)
+static struct dentry *ksqlfs_lookup(struct inode *dir, struct dentry *dentry,
+				    unsigned int flags)
 {
 	const struct qstr *name = &dentry->d_name;
 	struct ksql_node *node;
@@ -51,7 +54,8 @@ static struct dentry *ksqlfs_lookup(struct inode *dir, struct dentry *dentry, un
 
 	if (name->len > NAME_MAX)
 		return ERR_PTR(-ENAMETOOLONG);
-	err = ksql_lookup(ksqlfs_db(dir), ksqlfs_node(dir), name->name, name->len, &node);
+	err = ksql_lookup(ksqlfs_db(dir), ksqlfs_node(dir), name->name,
+			  name->len, &node);
 	if (err == -ENOENT)
 		return NULL; /* a negative dentry that is not hashed: seen by this walk alone */
 	if (err)
@@ -63,21 +67,23 @@ static struct dentry *ksqlfs_lookup(struct inode *dir, struct dentry *dentry, un
 }
 
 /* open(O_CREAT) of what is not there; without this operation it were EACCES. */
-static int ksqlfs_create(struct ksqlfs_idmap *idmap, struct inode *dir, struct dentry *dentry,
-			 umode_t mode, bool excl)
+static int ksqlfs_create(struct ksqlfs_idmap *idmap, struct inode *dir,
+			 struct dentry *dentry, umode_t mode, bool excl)
 {
 	return -EPERM;
 }
 
-static int ksqlfs_getattr(struct ksqlfs_idmap *idmap, const struct path *path, struct kstat *stat,
-			  u32 request_mask, unsigned int query_flags)
+static int ksqlfs_getattr(struct ksqlfs_idmap *idmap, const struct path *path,
+			  struct kstat *stat, u32 request_mask,
+			  unsigned int query_flags)
 {
 	const struct ksql_caller caller = ksqlfs_caller();
 	struct inode *inode = d_inode(path->dentry);
 	struct ksql_attr attr;
 	int err;
 
-	err = ksql_getattr(ksqlfs_db(inode), ksqlfs_node(inode), &caller, &attr);
+	err = ksql_getattr(ksqlfs_db(inode), ksqlfs_node(inode), &caller,
+			   &attr);
 	if (err)
 		return err;
 	ksqlfs_fillattr(idmap, request_mask, inode, stat);
@@ -94,7 +100,8 @@ static int ksqlfs_getattr(struct ksqlfs_idmap *idmap, const struct path *path, s
  * O_TRUNC, truncate() and touch, which shells and editors do before or after
  * they write, succeed and change nothing; owner and mode are the mount's.
  */
-static int ksqlfs_setattr(struct ksqlfs_idmap *idmap, struct dentry *dentry, struct iattr *attr)
+static int ksqlfs_setattr(struct ksqlfs_idmap *idmap, struct dentry *dentry,
+			  struct iattr *attr)
 {
 	if (attr->ia_valid & (ATTR_UID | ATTR_GID | ATTR_MODE))
 		return -EPERM;
@@ -125,7 +132,8 @@ static int ksqlfs_dir_list(struct inode *inode, struct file *file)
 	struct ksql_dir *listing;
 	int err;
 
-	err = ksql_opendir(ksqlfs_db(inode), ksqlfs_node(inode), &caller, &listing);
+	err = ksql_opendir(ksqlfs_db(inode), ksqlfs_node(inode), &caller,
+			   &listing);
 	if (err)
 		return err;
 	ksql_closedir(file->private_data);

@@ -52,7 +52,8 @@ static inline struct ksql_node *ksqlfs_node(struct inode *inode)
 /* The current task, as the engine wants to know it: a signal is its cancel flag. */
 static inline struct ksql_caller ksqlfs_caller(void)
 {
-	return (struct ksql_caller){ .uid = from_kuid(&init_user_ns, current_fsuid()) };
+	return (struct ksql_caller){ .uid = from_kuid(&init_user_ns,
+						      current_fsuid()) };
 }
 
 extern struct file_system_type ksqlfs_type;

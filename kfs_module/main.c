@@ -14,7 +14,8 @@
 
 static unsigned long long mem_limit;
 module_param(mem_limit, ullong, 0444);
-MODULE_PARM_DESC(mem_limit, "Bytes that all databases together may take (default: 0, half of RAM)");
+MODULE_PARM_DESC(mem_limit,
+		 "Bytes for all databases together (default: 0, half of RAM)");
 
 /* Nothing may hold anything of the engine's any more: say so if something does. */
 static void ksqlfs_stop_engine(void)
@@ -27,7 +28,8 @@ static void ksqlfs_stop_engine(void)
 
 static int __init ksqlfs_init(void)
 {
-	const struct ksql_core_config config = { .mem_limit = mem_limit, .host = "kernel" };
+	const struct ksql_core_config config = { .mem_limit = mem_limit,
+						 .host = "kernel" };
 	int err;
 
 	err = ksql_core_init(&config);

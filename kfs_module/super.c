@@ -23,7 +23,7 @@
 #include "ksqlfs.h"
 
 #define KSQLFS_DEFAULT_SOURCE "ksqlfs"
-#define KSQLFS_DEFAULT_MODE 0750
+#define KSQLFS_DEFAULT_MODE   0750
 
 enum ksqlfs_option {
 	OPT_UID,
@@ -63,14 +63,16 @@ struct ksqlfs_mount {
 };
 
 /* Bytes with k, m, g or so behind them; or %, of the machine's memory. */
-static int ksqlfs_parse_size(struct fs_context *fc, const char *key, const char *text, u64 *size)
+static int ksqlfs_parse_size(struct fs_context *fc, const char *key,
+			     const char *text, u64 *size)
 {
 	char *rest;
 	u64 n = memparse(text, &rest);
 
 	if (rest != text && *rest == '%') {
 		if (n > 100)
-			return invalf(fc, "ksqlfs: %s=%s is more than there is", key, text);
+			return invalf(fc, "ksqlfs: %s=%s is more than there is",
+				      key, text);
 		n = div_u64((u64)totalram_pages() * n, 100) << PAGE_SHIFT;
 		rest++;
 	}
@@ -95,20 +97,24 @@ static int ksqlfs_parse_param(struct fs_context *fc, struct fs_parameter *param)
 	case OPT_UID:
 		mount->uid = make_kuid(fc->user_ns, result.uint_32);
 		if (!uid_valid(mount->uid))
-			return invalf(fc, "ksqlfs: uid=%u is no user", result.uint_32);
+			return invalf(fc, "ksqlfs: uid=%u is no user",
+				      result.uint_32);
 		break;
 	case OPT_GID:
 		mount->gid = make_kgid(fc->user_ns, result.uint_32);
 		if (!gid_valid(mount->gid))
-			return invalf(fc, "ksqlfs: gid=%u is no group", result.uint_32);
+			return invalf(fc, "ksqlfs: gid=%u is no group",
+				      result.uint_32);
 		break;
 	case OPT_MODE:
 		if (result.uint_32 & ~0777)
-			return invalf(fc, "ksqlfs: mode=%o is more than 0777", result.uint_32);
+			return invalf(fc, "ksqlfs: mode=%o is more than 0777",
+				      result.uint_32);
 		mount->mode = result.uint_32;
 		break;
 	case OPT_SIZE:
-		err = ksqlfs_parse_size(fc, param->key, param->string, &mount->limits.size);
+		err = ksqlfs_parse_size(fc, param->key, param->string,
+					&mount->limits.size);
 		if (err)
 			return err;
 		break;
@@ -119,7 +125,8 @@ static int ksqlfs_parse_param(struct fs_context *fc, struct fs_parameter *param)
 		mount->limits.busy_ms = result.uint_32;
 		break;
 	case OPT_MAX_RESULT:
-		err = ksqlfs_parse_size(fc, param->key, param->string, &mount->limits.max_result);
+		err = ksqlfs_parse_size(fc, param->key, param->string,
+					&mount->limits.max_result);
 		if (err)
 			return err;
 		break;
@@ -128,7 +135,8 @@ static int ksqlfs_parse_param(struct fs_context *fc, struct fs_parameter *param)
 		if (err)
 			return err;
 		if (size > U32_MAX)
-			return invalf(fc, "ksqlfs: max_sql=%s is too much", param->string);
+			return invalf(fc, "ksqlfs: max_sql=%s is too much",
+				      param->string);
 		mount->limits.max_sql = size;
 		break;
 	}
@@ -163,9 +171,11 @@ static int ksqlfs_show_options(struct seq_file *seq, struct dentry *root)
 	ksql_db_options(fs->db, &now);
 	ksql_options_default(&normal);
 	if (!uid_eq(fs->uid, GLOBAL_ROOT_UID))
-		seq_printf(seq, ",uid=%u", from_kuid_munged(&init_user_ns, fs->uid));
+		seq_printf(seq, ",uid=%u",
+			   from_kuid_munged(&init_user_ns, fs->uid));
 	if (!gid_eq(fs->gid, GLOBAL_ROOT_GID))
-		seq_printf(seq, ",gid=%u", from_kgid_munged(&init_user_ns, fs->gid));
+		seq_printf(seq, ",gid=%u",
+			   from_kgid_munged(&init_user_ns, fs->gid));
 	if (fs->mode != KSQLFS_DEFAULT_MODE)
 		seq_printf(seq, ",mode=%03o", fs->mode);
 	if (now.size != normal.size)
@@ -228,11 +238,15 @@ static int ksqlfs_same_options(struct fs_context *fc, struct super_block *sb)
 	differ |= (mount->limits.size != now.size) << OPT_SIZE;
 	differ |= (mount->limits.timeout_ms != now.timeout_ms) << OPT_TIMEOUT;
 	differ |= (mount->limits.busy_ms != now.busy_ms) << OPT_BUSY;
-	differ |= (mount->limits.max_result != now.max_result) << OPT_MAX_RESULT;
+	differ |= (mount->limits.max_result != now.max_result)
+		  << OPT_MAX_RESULT;
 	differ |= (mount->limits.max_sql != now.max_sql) << OPT_MAX_SQL;
-	if (!(differ & mount->given) && !((fc->sb_flags ^ sb->s_flags) & SB_RDONLY))
+	if (!(differ & mount->given) &&
+	    !((fc->sb_flags ^ sb->s_flags) & SB_RDONLY))
 		return 0;
-	errorf(fc, "ksqlfs: %s is mounted with other options; remount changes them", fc->source);
+	errorf(fc,
+	       "ksqlfs: %s is mounted with other options; remount changes them",
+	       fc->source);
 	return -EBUSY;
 }
 
@@ -269,7 +283,8 @@ static struct ksqlfs_sb *ksqlfs_sb_new(struct fs_context *fc)
 	if (err) {
 		kfree(fs);
 		if (err == -EINVAL)
-			errorf(fc, "ksqlfs: %s: no name for a database, or a limit is out of range",
+			errorf(fc,
+			       "ksqlfs: %s: no name for a database, or a limit is out of range",
 			       fc->source);
 		return ERR_PTR(err);
 	}
@@ -303,7 +318,8 @@ static int ksqlfs_get_tree(struct fs_context *fc)
 	} else {
 		err = ksqlfs_fill_super(sb);
 		if (!err)
-			err = ksql_db_configure(ksqlfs_sb(sb)->db, &mount->limits);
+			err = ksql_db_configure(ksqlfs_sb(sb)->db,
+						&mount->limits);
 		if (!err)
 			sb->s_flags |= SB_ACTIVE;
 	}
@@ -320,8 +336,10 @@ static int ksqlfs_reconfigure(struct fs_context *fc)
 	const struct ksqlfs_mount *mount = fc->fs_private;
 	const struct ksqlfs_sb *fs = ksqlfs_sb(fc->root->d_sb);
 
-	if (!uid_eq(mount->uid, fs->uid) || !gid_eq(mount->gid, fs->gid) || mount->mode != fs->mode)
-		return invalf(fc, "ksqlfs: remount cannot change uid, gid or mode");
+	if (!uid_eq(mount->uid, fs->uid) || !gid_eq(mount->gid, fs->gid) ||
+	    mount->mode != fs->mode)
+		return invalf(fc,
+			      "ksqlfs: remount cannot change uid, gid or mode");
 	return ksql_db_configure(fs->db, &mount->limits);
 }
 

@@ -17,7 +17,7 @@
  * builds for such a kernel, but is neither meant for it nor tested on it.
  */
 #ifndef __x86_64__
-#error "ksqlfs needs floating point inside the kernel and a stack switch, and has both for x86-64 only."
+#error "ksqlfs builds on x86-64 only: its FPU sections and stack switch are written for that."
 #endif
 
 #define pr_fmt(fmt) "ksqlfs: " fmt
@@ -27,12 +27,9 @@
 #include <linux/gfp.h>
 #include <linux/hrtimer.h>
 #include <linux/interrupt.h>
-#include <linux/jiffies.h>
 #include <linux/kernel.h>
-#include <linux/list.h>
 #include <linux/log2.h>
 #include <linux/mm.h>
-#include <linux/moduleparam.h>
 #include <linux/mutex.h>
 #include <linux/percpu.h>
 #include <linux/printk.h>
@@ -43,13 +40,12 @@
 #include <linux/spinlock.h>
 #include <linux/string.h>
 #include <linux/timekeeping.h>
-#include <linux/vmalloc.h>
 #include <linux/wait.h>
-#include <linux/workqueue.h>
 #include <asm/fpu/api.h>
 #include <asm/irq_stack.h>
 
 #include "port.h"
+#include "stack_linux.h"
 
 /*
  * Memory of the engine's is charged to the caller's cgroup.  A failure is an
@@ -60,180 +56,20 @@
 /* Ends a wait now and then when a signal is pending that does not count. */
 #define PORT_SIGNAL_SLICE_NS (50 * NSEC_PER_MSEC)
 
-#define PORT_PAINT 0xa5c3e1f05a3c1e0fUL
-
-static bool stack_paint;
-module_param(stack_paint, bool, 0444);
-MODULE_PARM_DESC(stack_paint, "Measure how deep SQL goes on its own stack (slow; default: no)");
-
-/* --- stacks --------------------------------------------------------------- */
-
-/*
- * struct port_stack - a stack that nobody runs on; lies at its lowest address
- * @link: in port_stacks.free
- * @put_at: jiffies when it was given back
- */
-struct port_stack {
-	struct list_head link;
-	unsigned long put_at;
-};
-
-/*
- * port_stacks - every stack there is
- * @lock: guards @free, @nr_free and @nr_all; taken for a few instructions
- * @free: stacks in nobody's use, the last used first
- * @nr_free: how many those are
- * @nr_all: those and the ones in use
- * @wait: who found none, and no memory for another
- * @trim: frees what is more than needed, a while after its last use
- *
- * Why not at once: another task may just be walking the stack of one that
- * slept in the engine (/proc/PID/stack), and unlike a task's own stack nothing
- * pins ours.
- */
-static struct {
-	spinlock_t lock;
-	struct list_head free;
-	unsigned int nr_free;
-	unsigned int nr_all;
-	wait_queue_head_t wait;
-	struct delayed_work trim;
-} port_stacks;
-
-static unsigned long port_peak;
-
-static struct port_stack *port_stack_pop(void)
-{
-	struct port_stack *stack;
-
-	spin_lock(&port_stacks.lock);
-	stack = list_first_entry_or_null(&port_stacks.free, struct port_stack, link);
-	if (stack) {
-		list_del(&stack->link);
-		port_stacks.nr_free--;
-	}
-	spin_unlock(&port_stacks.lock);
-	return stack;
-}
-
-/*
- * vmalloc() leaves an unmapped page behind each of its areas, so also below
- * this one: to run over the end is a fault, not a silent overwrite.  Not
- * charged to a cgroup: stacks outlive the task they were made for.
- */
-static struct port_stack *port_stack_make(void)
-{
-	struct port_stack *stack;
-
-	stack = __vmalloc(PORT_STACK_SIZE, GFP_KERNEL | __GFP_NOWARN | __GFP_RETRY_MAYFAIL);
-	if (!stack)
-		return NULL;
-	spin_lock(&port_stacks.lock);
-	port_stacks.nr_all++;
-	spin_unlock(&port_stacks.lock);
-	return stack;
-}
-
-/*
- * Never fails once port_init() has made the first one: who finds neither a
- * stack nor memory waits for somebody to come out of the engine.  That ends,
- * for a waiter here holds no lock of the engine's that those inside could want.
- */
-static struct port_stack *port_stack_get(void)
-{
-	struct port_stack *stack = port_stack_pop();
-
-	if (!stack)
-		stack = port_stack_make();
-	if (!stack)
-		wait_event_idle(port_stacks.wait, (stack = port_stack_pop()));
-	if (unlikely(stack_paint))
-		memset64((u64 *)stack, PORT_PAINT, PORT_STACK_SIZE / sizeof(u64));
-	return stack;
-}
-
-static unsigned int port_stacks_wanted(void)
-{
-	return num_online_cpus() + 2;
-}
-
-static void port_stack_measure(struct port_stack *stack)
-{
-	const u64 *words = (const u64 *)stack;
-	unsigned long clean = 0, used, peak;
-
-	while (clean < PORT_STACK_SIZE / sizeof(u64) && words[clean] == PORT_PAINT)
-		clean++;
-	used = PORT_STACK_SIZE - clean * sizeof(u64);
-	peak = READ_ONCE(port_peak);
-	while (used > peak && !try_cmpxchg(&port_peak, &peak, used))
-		;
-}
-
-static void port_stack_put(struct port_stack *stack)
-{
-	bool surplus;
-
-	if (unlikely(stack_paint))
-		port_stack_measure(stack);
-	stack->put_at = jiffies;
-	spin_lock(&port_stacks.lock);
-	list_add(&stack->link, &port_stacks.free);
-	surplus = ++port_stacks.nr_free > port_stacks_wanted();
-	spin_unlock(&port_stacks.lock);
-	if (wq_has_sleeper(&port_stacks.wait))
-		wake_up(&port_stacks.wait);
-	if (unlikely(surplus))
-		schedule_delayed_work(&port_stacks.trim, HZ);
-}
-
-static void port_stacks_free(struct list_head *stacks)
-{
-	struct port_stack *stack, *next;
-
-	list_for_each_entry_safe(stack, next, stacks, link)
-		vfree(stack);
-}
-
-static void port_stacks_trim(struct work_struct *work)
-{
-	struct port_stack *oldest;
-	LIST_HEAD(old);
-	bool more;
-
-	spin_lock(&port_stacks.lock);
-	while (port_stacks.nr_free > port_stacks_wanted()) {
-		oldest = list_last_entry(&port_stacks.free, struct port_stack, link);
-		if (time_before(jiffies, oldest->put_at + HZ))
-			break;
-		list_move(&oldest->link, &old);
-		port_stacks.nr_free--;
-		port_stacks.nr_all--;
-	}
-	more = port_stacks.nr_free > port_stacks_wanted();
-	spin_unlock(&port_stacks.lock);
-	port_stacks_free(&old);
-	if (more)
-		schedule_delayed_work(&port_stacks.trim, HZ);
-}
-
-size_t port_stack_peak(void)
-{
-	return READ_ONCE(port_peak);
-}
-
 /* --- entering the engine -------------------------------------------------- */
 
 /*
  * struct port_entry - one run of the engine; lives on the task's own stack
  * @fn, @arg, @cancel: of port_enter()
  * @stack: where it runs, owned until port_enter() returns
+ * @local: of port_set_local()
  */
 struct port_entry {
 	void (*fn)(void *arg);
 	void *arg;
 	const int *cancel;
 	struct port_stack *stack;
+	void *local;
 };
 
 /* The entry whose FPU section is open on this processor. */
@@ -253,6 +89,9 @@ static struct port_entry *port_section_end(void)
 	kernel_fpu_end();
 	return entry;
 }
+
+/* call_on_stack() appends its last arguments to a list: a comma comes first. */
+#define PORT_NO_MORE
 
 /* Called by the assembly below, on the engine's stack. */
 static noinline __used void port_run(struct port_entry *entry)
@@ -275,11 +114,20 @@ int port_enter(void (*fn)(void *arg), void *arg, const int *cancel)
 	 * alignment that the ABI promises and SSE code wants.
 	 */
 	top = (void *)entry.stack + PORT_STACK_SIZE - 16;
-#define PORT_RUN_ARG , [arg1] "r" (&entry)
-	call_on_stack(top, port_run, ASM_CALL_ARG1, PORT_RUN_ARG);
-#undef PORT_RUN_ARG
+	call_on_stack(top, port_run, ASM_CALL_ARG1,
+		      PORT_NO_MORE, [arg1] "r"(&entry));
 	port_stack_put(entry.stack);
 	return 0;
+}
+
+void *port_local(void)
+{
+	return this_cpu_read(port_current)->local;
+}
+
+void port_set_local(void *p)
+{
+	this_cpu_read(port_current)->local = p;
 }
 
 size_t port_stack_left(void)
@@ -298,16 +146,20 @@ size_t port_stack_left(void)
  */
 static bool port_signal_counts(void)
 {
+	struct sighand_struct *sighand;
 	sigset_t pending;
 
 	if (likely(!task_sigpending(current)))
 		return false;
 	if (fatal_signal_pending(current))
 		return true;
-	spin_lock_irq(&current->sighand->siglock);
-	sigorsets(&pending, &current->pending.signal, &current->signal->shared_pending.signal);
+	/* A task's own stays while it runs. */
+	sighand = rcu_dereference_protected(current->sighand, true);
+	spin_lock_irq(&sighand->siglock);
+	sigorsets(&pending, &current->pending.signal,
+		  &current->signal->shared_pending.signal);
 	sigandnsets(&pending, &pending, &current->blocked);
-	spin_unlock_irq(&current->sighand->siglock);
+	spin_unlock_irq(&sighand->siglock);
 	sigdelsetmask(&pending, SIG_KERNEL_IGNORE_MASK);
 	return !sigisemptyset(&pending);
 }
@@ -330,7 +182,8 @@ int port_pause(void)
 
 	if (port_cancelled(entry))
 		return -EINTR;
-	if (likely(!need_resched() && !task_sigpending(current) && !port_softirq_waits()))
+	if (likely(!need_resched() && !task_sigpending(current) &&
+		   !port_softirq_waits()))
 		return 0;
 	port_section_end();
 	stop = port_signal_counts();
@@ -405,20 +258,20 @@ uint64_t port_ram(void)
  * which with CONFIG_DEBUG_SPINLOCK the latter is not.  It is held for a few
  * instructions, so fairness is no concern.
  */
-void port_spin_lock(struct port_spin *s)
+void port_spin_lock(struct port_spin *s) __acquires(bitlock)
 {
 	BUILD_BUG_ON(sizeof(*s) < sizeof(unsigned long));
 	BUILD_BUG_ON(__alignof__(*s) < __alignof__(unsigned long));
 	bit_spin_lock(0, (unsigned long *)s->opaque);
 }
 
-void port_spin_unlock(struct port_spin *s)
+void port_spin_unlock(struct port_spin *s) __releases(bitlock)
 {
 	bit_spin_unlock(0, (unsigned long *)s->opaque);
 }
 
 struct port_mutex {
-	struct mutex mutex;
+	struct mutex mutex; /* the engine says what it guards */
 };
 
 struct port_mutex *port_mutex_new(void)
@@ -494,10 +347,12 @@ void port_event_signal(struct port_event *e)
 		wake_up_all(&e->waiters);
 }
 
-int port_event_wait(struct port_event *e, unsigned long seen, uint64_t timeout_ns)
+int port_event_wait(struct port_event *e, unsigned long seen,
+		    uint64_t timeout_ns)
 {
 	struct port_entry *entry = port_section_end();
-	ktime_t until = ktime_add_safe(ktime_get(), min_t(uint64_t, timeout_ns, KTIME_MAX));
+	ktime_t until = ktime_add_safe(ktime_get(),
+				       min_t(uint64_t, timeout_ns, KTIME_MAX));
 	ktime_t now, wake;
 	DEFINE_WAIT(wait);
 	bool deaf;
@@ -510,7 +365,8 @@ int port_event_wait(struct port_event *e, unsigned long seen, uint64_t timeout_n
 		 * SIGKILL, and listen again from time to time.
 		 */
 		deaf = signal_pending(current);
-		prepare_to_wait(&e->waiters, &wait, deaf ? TASK_KILLABLE : TASK_INTERRUPTIBLE);
+		prepare_to_wait(&e->waiters, &wait,
+				deaf ? TASK_KILLABLE : TASK_INTERRUPTIBLE);
 		ret = 0;
 		if (port_event_count(e) != seen)
 			break;
@@ -523,8 +379,10 @@ int port_event_wait(struct port_event *e, unsigned long seen, uint64_t timeout_n
 			break;
 		wake = until;
 		if (deaf || entry->cancel)
-			wake = min_t(ktime_t, wake, ktime_add_ns(now, PORT_SIGNAL_SLICE_NS));
-		schedule_hrtimeout_range(&wake, current->timer_slack_ns, HRTIMER_MODE_ABS);
+			wake = min_t(ktime_t, wake,
+				     ktime_add_ns(now, PORT_SIGNAL_SLICE_NS));
+		schedule_hrtimeout_range(&wake, current->timer_slack_ns,
+					 HRTIMER_MODE_ABS);
 	}
 	finish_wait(&e->waiters, &wait);
 	port_section_begin(entry);
@@ -567,30 +425,10 @@ void port_log(enum port_log_level level, const char *line)
 
 int port_init(void)
 {
-	struct port_stack *first;
-
-	spin_lock_init(&port_stacks.lock);
-	INIT_LIST_HEAD(&port_stacks.free);
-	init_waitqueue_head(&port_stacks.wait);
-	INIT_DELAYED_WORK(&port_stacks.trim, port_stacks_trim);
-	port_stacks.nr_free = 0;
-	port_stacks.nr_all = 0;
-	port_peak = 0;
-
-	first = port_stack_make();
-	if (!first)
-		return -ENOMEM;
-	port_stack_put(first);
-	port_peak = 0;
-	return 0;
+	return port_stacks_init();
 }
 
 void port_exit(void)
 {
-	cancel_delayed_work_sync(&port_stacks.trim);
-	WARN_ON_ONCE(port_stacks.nr_free != port_stacks.nr_all);
-	port_stacks_free(&port_stacks.free);
-	INIT_LIST_HEAD(&port_stacks.free);
-	port_stacks.nr_free = 0;
-	port_stacks.nr_all = 0;
+	port_stacks_exit();
 }

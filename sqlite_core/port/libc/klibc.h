@@ -25,7 +25,7 @@
 
 /* --- stddef.h, stdint.h, sys/types.h: x86-64, as the kernel has them ------- */
 
-#define NULL ((void *)0)
+#define NULL		       ((void *)0)
 #define offsetof(type, member) __builtin_offsetof(type, member)
 
 typedef __SIZE_TYPE__ size_t;
@@ -50,33 +50,33 @@ typedef unsigned long uintptr_t;
 typedef int64_t intmax_t;
 typedef uint64_t uintmax_t;
 
-#define INT8_MIN (-128)
-#define INT16_MIN (-32768)
-#define INT32_MIN (-2147483647 - 1)
-#define INT64_MIN (-9223372036854775807LL - 1)
-#define INT8_MAX 127
-#define INT16_MAX 32767
-#define INT32_MAX 2147483647
-#define INT64_MAX 9223372036854775807LL
-#define UINT8_MAX 255
-#define UINT16_MAX 65535
-#define UINT32_MAX 4294967295U
-#define UINT64_MAX 18446744073709551615ULL
-#define INTPTR_MIN (-9223372036854775807L - 1)
-#define INTPTR_MAX 9223372036854775807L
+#define INT8_MIN    (-128)
+#define INT16_MIN   (-32768)
+#define INT32_MIN   (-2147483647 - 1)
+#define INT64_MIN   (-9223372036854775807LL - 1)
+#define INT8_MAX    127
+#define INT16_MAX   32767
+#define INT32_MAX   2147483647
+#define INT64_MAX   9223372036854775807LL
+#define UINT8_MAX   255
+#define UINT16_MAX  65535
+#define UINT32_MAX  4294967295U
+#define UINT64_MAX  18446744073709551615ULL
+#define INTPTR_MIN  (-9223372036854775807L - 1)
+#define INTPTR_MAX  9223372036854775807L
 #define UINTPTR_MAX 18446744073709551615UL
 #define PTRDIFF_MIN INTPTR_MIN
 #define PTRDIFF_MAX INTPTR_MAX
-#define SIZE_MAX UINTPTR_MAX
-#define INTMAX_MIN INT64_MIN
-#define INTMAX_MAX INT64_MAX
+#define SIZE_MAX    UINTPTR_MAX
+#define INTMAX_MIN  INT64_MIN
+#define INTMAX_MAX  INT64_MAX
 #define UINTMAX_MAX UINT64_MAX
 
-#define INT8_C(c) c
-#define INT16_C(c) c
-#define INT32_C(c) c
-#define INT64_C(c) c##LL
-#define UINT8_C(c) c
+#define INT8_C(c)   c
+#define INT16_C(c)  c
+#define INT32_C(c)  c
+#define INT64_C(c)  c##LL
+#define UINT8_C(c)  c
 #define UINT16_C(c) c
 #define UINT32_C(c) c##U
 #define UINT64_C(c) c##ULL
@@ -96,21 +96,21 @@ typedef uint64_t uintmax_t;
 
 /* --- limits.h -------------------------------------------------------------- */
 
-#define CHAR_BIT 8
-#define SCHAR_MIN (-128)
-#define SCHAR_MAX 127
-#define UCHAR_MAX 255
-#define SHRT_MIN (-32768)
-#define SHRT_MAX 32767
-#define USHRT_MAX 65535
-#define INT_MIN (-INT_MAX - 1)
-#define INT_MAX 2147483647
-#define UINT_MAX 4294967295U
-#define LONG_MIN (-LONG_MAX - 1L)
-#define LONG_MAX 9223372036854775807L
-#define ULONG_MAX 18446744073709551615UL
-#define LLONG_MIN (-LLONG_MAX - 1LL)
-#define LLONG_MAX 9223372036854775807LL
+#define CHAR_BIT   8
+#define SCHAR_MIN  (-128)
+#define SCHAR_MAX  127
+#define UCHAR_MAX  255
+#define SHRT_MIN   (-32768)
+#define SHRT_MAX   32767
+#define USHRT_MAX  65535
+#define INT_MIN	   (-INT_MAX - 1)
+#define INT_MAX	   2147483647
+#define UINT_MAX   4294967295U
+#define LONG_MIN   (-LONG_MAX - 1L)
+#define LONG_MAX   9223372036854775807L
+#define ULONG_MAX  18446744073709551615UL
+#define LLONG_MIN  (-LLONG_MAX - 1LL)
+#define LLONG_MAX  9223372036854775807LL
 #define ULLONG_MAX 18446744073709551615ULL
 
 /* --- stdbool.h, stdarg.h, assert.h ----------------------------------------- */
@@ -122,13 +122,13 @@ typedef uint64_t uintmax_t;
 
 typedef __builtin_va_list va_list;
 #define va_start(list, last) __builtin_va_start(list, last)
-#define va_arg(list, type) __builtin_va_arg(list, type)
-#define va_copy(to, from) __builtin_va_copy(to, from)
-#define va_end(list) __builtin_va_end(list)
+#define va_arg(list, type)   __builtin_va_arg(list, type)
+#define va_copy(to, from)    __builtin_va_copy(to, from)
+#define va_end(list)	     __builtin_va_end(list)
 
 /* There is no abort() in a kernel: SQLite's asserts are for user space. */
 #define assert(condition) ((void)0)
-#define static_assert _Static_assert
+#define static_assert	  _Static_assert
 
 /* --- string.h: exported by the kernel -------------------------------------- */
 
@@ -164,14 +164,14 @@ struct tm {
 /* --- math.h: musl's, compiled into the module ------------------------------ */
 
 #define INFINITY (__builtin_inff())
-#define NAN (__builtin_nanf(""))
+#define NAN	 (__builtin_nanf(""))
 #define HUGE_VAL (__builtin_inf())
-#define M_PI 3.14159265358979323846
+#define M_PI	 3.14159265358979323846
 
-#define isnan(x) __builtin_isnan(x)
-#define isinf(x) __builtin_isinf(x)
+#define isnan(x)    __builtin_isnan(x)
+#define isinf(x)    __builtin_isinf(x)
 #define isfinite(x) __builtin_isfinite(x)
-#define signbit(x) __builtin_signbit(x)
+#define signbit(x)  __builtin_signbit(x)
 
 double acos(double x);
 double acosh(double x);

@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: MIT OR GPL-2.0-only
+#
+# What the engine is made of: read by the Makefile (user space) and by
+# kfs_module/Kbuild (kernel), so that both build the same files.
+# Paths are relative to sqlite_core/.
+
+# Engine side: SSE on, no header of the host's (see port/types.h).
+KSQL_CORE_SRCS := buf.c catalog.c conn.c core.c error.c exec.c func.c info.c \
+	mem.c memfile.c memvfs.c mutex.c node.c open.c outcome.c param.c \
+	policy.c render.c session.c split.c table.c
+
+# Host side: the gate through which a host enters the engine.
+KSQL_GATE_SRCS := gate.c
+
+# SQLite itself, with one configuration for all hosts.
+KSQL_SQLITE_SRC := sqlite/sqlite3_unit.c
+
+KSQL_PORT_LINUX := port/port_linux.c port/stack_linux.c
+KSQL_PORT_POSIX := port/port_posix.c
+
+# musl's libm, as far as SQLite's math functions reach into it.
+KSQL_MUSL_SRCS := acos acosh asin asinh atan atan2 atanh ceil copysign cos cosh \
+	exp exp2 exp_data expm1 fabs floor fmod frexp log log10 log1p log2 \
+	log2_data log_data pow pow_data scalbn sin sinh sqrt sqrt_data tan tanh \
+	trunc __cos __expo2 __math_divzero __math_invalid __math_oflow \
+	__math_uflow __math_xflow __rem_pio2 __rem_pio2_large __sin __tan
