@@ -35,7 +35,10 @@ def shared_tree() -> Tree:
     tree = Tree(find_root())
     kind = filesystem_of(tree.root)
     if kind is None or "ksqlfs" not in kind:
-        pytest.skip(f"no ksqlfs is mounted at {tree.root}: run these by `make test`")
+        reason = f"no ksqlfs is mounted at {tree.root}: run these by `make test`"
+        if "KSQL_ROOT" in os.environ:
+            pytest.fail(reason)
+        pytest.skip(reason)
     if os.environ.get("KSQL_TEST_DESTROY") != "yes" and tree.tables():
         pytest.exit(f"{tree.root} has tables, and these tests would drop them", returncode=3)
     return tree

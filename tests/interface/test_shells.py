@@ -51,7 +51,7 @@ ONE = {
     "group-of-programs": "{ /bin/echo 'SELECT'; /bin/echo '1 AS a'; } > query; cat result",
     "group-of-statements": "{ echo 'SELECT 0 AS b;'; echo 'SELECT 1 AS a;'; } > query; cat result",
     "subshell-with-sleep": "( printf 'SELECT '; sleep 0.1; printf '1 AS a' ) > query; cat result",
-    "subshell-of-programs": "( /bin/echo SELECT; sleep 0.1; /bin/echo '1 AS a' ) > query; cat result",
+    "subshell-of-programs": "( /bin/echo SELECT; sleep 0.1; /bin/echo 1 AS a ) > query; cat result",
     "heredoc": "cat > query <<'EOF'\nSELECT\n  1 AS a;\nEOF\ncat result",
     "pipe": "printf 'SELECT 1 AS a' | cat > query; cat result",
     "tee": "echo 'SELECT 1 AS a' | tee query > /dev/null; cat result",

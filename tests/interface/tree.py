@@ -198,8 +198,7 @@ class Tree:
 
     def status(self) -> dict[str, str]:
         """The `status` file by key, in its order."""
-        pairs = (line.split(" ", 1) for line in self.text("status").splitlines())
-        return {key: value for key, value in pairs}
+        return dict(line.split(" ", 1) for line in self.text("status").splitlines())
 
     def tables(self) -> list[str]:
         """The names under tables/, sorted."""
