@@ -65,7 +65,6 @@ TABLE = {
         "SELECT json('{')",
         "SELECT * FROM t ORDER BY 9",
         "UPDATE v SET id = 1",
-        "SELECT 1 LIMIT 'x'",
     ],
     "ENOENT": [
         "SELECT * FROM nope",
@@ -108,6 +107,7 @@ TABLE = {
         "INSERT INTO strict(b) VALUES(1)",
         "INSERT INTO t VALUES('x', 'two', 1, 1)",
         "UPDATE t SET id = 'x'",
+        "SELECT 1 LIMIT 'x'",
         "INSERT INTO box VALUES(1, 9.0, 1.0)",
     ],
     "EPERM": [
