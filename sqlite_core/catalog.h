@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/*
+ * catalog.h - which tables there are, without asking SQL each time.
+ *
+ * The list is made anew when the schema has changed, which is looked at only
+ * when something has been committed.  Engine side.
+ */
+#ifndef KSQL_CATALOG_H
+#define KSQL_CATALOG_H
+
+#include "port/types.h"
+
+struct catalog;
+struct ksql_db;
+
+/** catalog_has() - is there a table of this (SQL) name?  1, 0 or -errno. */
+int catalog_has(struct ksql_db *db, const char *name);
+/**
+ * catalog_each() - call @fn with every table's name, in order
+ *
+ * @fn runs under a mutex and must not touch the database.  0 or -errno.
+ */
+int catalog_each(struct ksql_db *db, void (*fn)(void *arg, const char *name), void *arg);
+void catalog_free(struct catalog *c);
+
+#endif /* KSQL_CATALOG_H */

@@ -1,0 +1,273 @@
+// SPDX-License-Identifier: MIT OR GPL-2.0-only
+/*
+ * conn.c - a connection to a database: its pool, its statements, its watch.
+ */
+#include "conn.h"
+
+#include "port/cstd.h"
+#include "db.h"
+#include "mem.h"
+#include "memvfs.h"
+#include "policy.h"
+
+#define POOL_MAX 4u	    /* idle connections that a database keeps */
+#define CHECKPOINT_FRAMES 256 /* of the log: one MiB */
+#define IO_CALLS 64u	    /* VFS calls between two looks */
+
+/* --- commits ------------------------------------------------------------------ */
+
+/*
+ * After each commit.  Copying the log back costs a memcpy a page here, so it is
+ * done early, and the log's memory given back, unless a reader needs it still.
+ */
+static int committed(void *arg, sqlite3 *lite, const char *schema, int frames)
+{
+	struct conn *c = arg;
+
+	__atomic_store_n(&c->db->changed_ns, port_realtime_ns(), __ATOMIC_RELAXED);
+	__atomic_fetch_add(&c->db->commits, 1, __ATOMIC_RELEASE);
+	if (frames >= CHECKPOINT_FRAMES) {
+		c->no_wait = true;
+		sqlite3_wal_checkpoint_v2(lite, schema, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+		c->no_wait = false;
+	}
+	return SQLITE_OK;
+}
+
+/* --- the pool -------------------------------------------------------------------- */
+
+void conn_close(struct conn *c)
+{
+	size_t i;
+
+	for (i = 0; i < CONN_STATEMENTS; i++)
+		conn_discard(&c->kept[i]);
+	sqlite3_close(c->lite);
+	ksql_free(c);
+}
+
+static int conn_open(struct ksql_db *db, struct conn **out)
+{
+	const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX |
+			  SQLITE_OPEN_EXRESCODE;
+	struct conn *c = ksql_zalloc(sizeof(*c));
+	int rc, err;
+
+	if (!c)
+		return -ENOMEM;
+	c->db = db;
+	c->epoch = __atomic_load_n(&db->epoch, __ATOMIC_ACQUIRE);
+	rc = sqlite3_open_v2(store_name(db->store), &c->lite, flags, NULL);
+	if (rc) {
+		err = errno_of_sqlite(rc, NULL);
+		goto close;
+	}
+	err = policy_install(c);
+	if (err)
+		goto close;
+	sqlite3_wal_hook(c->lite, committed, c);
+	*out = c;
+	return 0;
+
+close:
+	conn_close(c);
+	return err;
+}
+
+int conn_get(struct ksql_db *db, struct conn **out)
+{
+	struct conn *c;
+
+	port_spin_lock(&db->lock);
+	c = db->idle;
+	if (c) {
+		db->idle = c->next;
+		db->idle_count--;
+	}
+	port_spin_unlock(&db->lock);
+	if (!c)
+		return conn_open(db, out);
+	if (c->epoch != __atomic_load_n(&db->epoch, __ATOMIC_ACQUIRE)) {
+		conn_close(c);
+		return conn_open(db, out);
+	}
+	*out = c;
+	return 0;
+}
+
+void conn_put(struct conn *c)
+{
+	struct ksql_db *db;
+	bool keep = false;
+
+	if (!c)
+		return;
+	db = c->db;
+	conn_run_begin(c, 0);
+	if (!sqlite3_get_autocommit(c->lite) && conn_exec(c, "ROLLBACK"))
+		c->tainted = true;
+	conn_run_end(c);
+	sqlite3_set_last_insert_rowid(c->lite, 0);
+	sqlite3_db_release_memory(c->lite);
+	if (!c->tainted) {
+		port_spin_lock(&db->lock);
+		keep = db->idle_count < POOL_MAX;
+		if (keep) {
+			c->next = db->idle;
+			db->idle = c;
+			db->idle_count++;
+		}
+		port_spin_unlock(&db->lock);
+	}
+	if (!keep)
+		conn_close(c);
+}
+
+/* --- statements ---------------------------------------------------------------------- */
+
+/* FNV-1a, by Fowler, Noll and Vo. */
+static uint32_t hash_text(const char *p, size_t n)
+{
+	uint32_t h = 2166136261u;
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		h = (h ^ (unsigned char)p[i]) * 16777619u;
+	return h;
+}
+
+static bool take_kept(struct conn *c, const char *sql, size_t len, struct query *q)
+{
+	size_t i;
+
+	for (i = 0; i < CONN_STATEMENTS && c->kept[i].stmt; i++) {
+		if (c->kept[i].hash != q->hash || c->kept[i].len != len ||
+		    memcmp(sqlite3_sql(c->kept[i].stmt), sql, len) != 0)
+			continue;
+		q->stmt = c->kept[i].stmt;
+		memmove(&c->kept[i], &c->kept[i + 1],
+			(CONN_STATEMENTS - i - 1) * sizeof(c->kept[0]));
+		c->kept[CONN_STATEMENTS - 1].stmt = NULL;
+		return true;
+	}
+	return false;
+}
+
+int conn_prepare(struct conn *c, const char *sql, size_t len, struct query *q, size_t *used,
+		 struct fault *f)
+{
+	const char *tail = NULL;
+	int rc;
+
+	q->hash = hash_text(sql, len);
+	q->len = (uint32_t)len;
+	*used = len;
+	if (take_kept(c, sql, len, q))
+		return 0;
+	q->stmt = NULL;
+	rc = sqlite3_prepare_v3(c->lite, sql, (int)len, 0, &q->stmt, &tail);
+	if (rc)
+		return conn_fault(c, rc, f);
+	*used = (size_t)(tail - sql);
+	q->len = (uint32_t)*used;
+	if (*used != len)
+		q->hash = hash_text(sql, *used);
+	return 0;
+}
+
+void conn_discard(struct query *q)
+{
+	sqlite3_finalize(q->stmt);
+	q->stmt = NULL;
+}
+
+void conn_retire(struct conn *c, struct query *q)
+{
+	if (!q->stmt)
+		return;
+	if (sqlite3_reset(q->stmt) || strlen(sqlite3_sql(q->stmt)) != q->len) {
+		conn_discard(q);
+		return;
+	}
+	sqlite3_clear_bindings(q->stmt);
+	conn_discard(&c->kept[CONN_STATEMENTS - 1]);
+	memmove(&c->kept[1], &c->kept[0], (CONN_STATEMENTS - 1) * sizeof(c->kept[0]));
+	c->kept[0] = *q;
+	q->stmt = NULL;
+}
+
+int conn_exec(struct conn *c, const char *sql)
+{
+	int rc = sqlite3_exec(c->lite, sql, NULL, NULL, NULL);
+
+	return rc ? errno_of_sqlite(rc, sqlite3_errmsg(c->lite)) : 0;
+}
+
+/* --- the watch --------------------------------------------------------------------------- */
+
+static uint64_t denied_now(void)
+{
+	struct mem_stats stats;
+
+	mem_stats(&stats);
+	return stats.denied;
+}
+
+void conn_run_begin(struct conn *c, int64_t budget_ns)
+{
+	c->deadline_ns = budget_ns ? port_monotonic_ns() + budget_ns : 0;
+	c->stopped = 0;
+	c->denied = denied_now();
+	port_set_local(c);
+}
+
+int64_t conn_run_end(struct conn *c)
+{
+	int64_t left = c->deadline_ns ? c->deadline_ns - port_monotonic_ns() : 0;
+
+	port_set_local(NULL);
+	c->deadline_ns = 0;
+	return left > 0 ? left : 1; /* 0 would be no bound */
+}
+
+int conn_poll(struct conn *c)
+{
+	if (c->stopped)
+		return c->stopped;
+	c->stopped = port_pause();
+	if (!c->stopped && c->deadline_ns && port_monotonic_ns() > c->deadline_ns)
+		c->stopped = -ETIMEDOUT;
+	return c->stopped;
+}
+
+void conn_poll_io(struct conn *c)
+{
+	if (++c->io_calls % IO_CALLS == 0 && conn_poll(c))
+		sqlite3_interrupt(c->lite);
+}
+
+/* --- faults ---------------------------------------------------------------------------------- */
+
+int conn_fault(struct conn *c, int rc, struct fault *f)
+{
+	const char *message = sqlite3_errmsg(c->lite);
+
+	fault_clear(f);
+	f->sqlite = rc;
+	f->err = errno_of_sqlite(rc, message);
+	f->offset = sqlite3_error_offset(c->lite);
+	if (rc == SQLITE_INTERRUPT || (rc & 0xff) == SQLITE_BUSY) {
+		if (c->stopped)
+			f->err = c->stopped;
+	} else if (f->err == -ENOMEM && denied_now() != c->denied) {
+		f->err = -ENOSPC;
+	}
+	if (f->err == -ETIMEDOUT)
+		message = "the time limit (timeout=) is reached";
+	else if (f->err == -EINTR)
+		message = "interrupted";
+	else if (f->err == -ENOSPC && f->sqlite != SQLITE_FULL)
+		message = "the memory limit is reached";
+	f->message = sqlite3_mprintf("%s", message);
+	return f->err;
+}

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/*
+ * conn.h - a connection to a database: its pool, its statements, its watch.
+ *
+ * A connection is used by one thread at a time: whoever took it from the pool.
+ * Engine side.
+ */
+#ifndef KSQL_CONN_H
+#define KSQL_CONN_H
+
+#include "error.h"
+#include "port/types.h"
+#include "sqlite3.h"
+
+struct ksql_db;
+
+#define CONN_STATEMENTS 8u /* kept for the next time their text comes */
+
+/* What SQLite's LIKE optimisation expects at the user data of like() and glob(). */
+struct like_info {
+	unsigned char match_all, match_one, match_set, no_case;
+};
+
+/* A statement, prepared. */
+struct query {
+	sqlite3_stmt *stmt; /* NULL: the text was empty */
+	uint32_t hash;
+	uint32_t len; /* of the text it was asked for by */
+};
+
+struct conn {
+	struct conn *next; /* in the pool; under the database's lock */
+	struct ksql_db *db;
+	sqlite3 *lite;
+	bool tainted;	/* has state of its own: not for the next user */
+	bool no_wait;	/* the busy handler gives up at once */
+	uint32_t epoch; /* of the limits it was made with */
+
+	/* The watch over what runs: conn_run_begin() to conn_run_end(). */
+	int64_t deadline_ns; /* monotonic; 0: none */
+	int stopped;	     /* why it must end: 0, -EINTR, -ETIMEDOUT */
+	uint32_t io_calls;   /* since the last look */
+	uint64_t denied;     /* mem_stats.denied at its beginning */
+
+	/* The busy handler's. */
+	unsigned long busy_seen;
+	int64_t busy_end_ns;
+
+	struct query kept[CONN_STATEMENTS]; /* most recently used first */
+};
+
+/** conn_get() - a connection from the pool, or a new one.  0 or -errno. */
+int conn_get(struct ksql_db *db, struct conn **out);
+/** conn_put() - back into the pool, rolled back; NULL is allowed. */
+void conn_put(struct conn *c);
+/** conn_close() - for good. */
+void conn_close(struct conn *c);
+
+/**
+ * conn_prepare() - the first statement of a text
+ * @used: out: bytes of the text that it takes
+ *
+ * Return: 0 with @q->stmt NULL when the text holds none; or f->err.
+ */
+int conn_prepare(struct conn *c, const char *sql, size_t len, struct query *q, size_t *used,
+		 struct fault *f);
+/** conn_retire() - reset a statement and keep it for the next time. */
+void conn_retire(struct conn *c, struct query *q);
+/** conn_discard() - finalise it. */
+void conn_discard(struct query *q);
+
+/** conn_run_begin() - from now on, at most @budget_ns of running (0: no bound). */
+void conn_run_begin(struct conn *c, int64_t budget_ns);
+/** conn_run_end() - returns what is left of the budget. */
+int64_t conn_run_end(struct conn *c);
+
+/**
+ * conn_poll() - let others run; must this end?  Safe point.
+ *
+ * Return: 0, or -EINTR or -ETIMEDOUT, which stays until conn_run_begin().
+ */
+int conn_poll(struct conn *c);
+/** conn_poll_io() - the same, cheaper, from the VFS; stops SQLite itself. */
+void conn_poll_io(struct conn *c);
+
+/** conn_fault() - what SQLite says of @rc, as a fault.  Returns f->err. */
+int conn_fault(struct conn *c, int rc, struct fault *f);
+
+/** conn_exec() - statements of our own, without rows.  0 or -errno. */
+int conn_exec(struct conn *c, const char *sql);
+
+#endif /* KSQL_CONN_H */

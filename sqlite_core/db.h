@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/*
+ * db.h - a database, as the engine's files share it.  Engine side.
+ */
+#ifndef KSQL_DB_H
+#define KSQL_DB_H
+
+#include "ksql_core.h"
+#include "port/port.h"
+
+struct catalog;
+struct conn;
+struct outcome;
+struct store;
+
+struct ksql_db {
+	struct ksql_db *next; /* in the registry; under its mutex */
+	uint32_t users;	      /* likewise */
+	char *source;	      /* owned; constant */
+	struct store *store;  /* owned; constant */
+	struct conn *anchor;  /* owned; keeps the log alive; used under catalog_lock */
+
+	uint64_t commits;	/* atomic: so many since it was made */
+	int64_t changed_ns;	/* atomic: time of the last one */
+
+	struct port_spin lock;	/* protects all below */
+	struct ksql_options options;
+	uint32_t epoch;		/* counts changes of the options */
+	struct conn *idle;	/* the pool */
+	uint32_t idle_count;
+	struct outcome *outcomes; /* one for each uid */
+
+	struct port_mutex *catalog_lock; /* protects catalog; may sleep under it */
+	struct catalog *catalog;	 /* owned; NULL until first asked for */
+};
+
+/** db_options() - a copy of the limits in force. */
+struct ksql_options db_options(struct ksql_db *db);
+
+/** engine_host() - the name that the host gave itself. */
+const char *engine_host(void);
+
+#endif /* KSQL_DB_H */

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/*
+ * error.h - SQLite's codes as errnos, and the text of the file "error".
+ * Engine side.
+ */
+#ifndef KSQL_ERROR_H
+#define KSQL_ERROR_H
+
+#include "buf.h"
+
+/* What went wrong with one statement. */
+struct fault {
+	int err;      /* negative errno; 0: nothing */
+	int sqlite;   /* SQLite's extended code; 0 where the fault is not SQLite's */
+	int offset;   /* byte of the statement, or -1 */
+	char *message; /* owned; NULL: the errno's own words */
+};
+
+/**
+ * fault_set() - in our own words, in the language of sqlite3_mprintf()
+ *
+ * Return: @err.
+ */
+int fault_set(struct fault *f, int err, int offset, const char *format, ...)
+	__attribute__((format(printf, 4, 5)));
+void fault_clear(struct fault *f);
+
+/** errno_of_sqlite() - negative errno of a code; @message as sqlite3_errmsg() has it. */
+int errno_of_sqlite(int code, const char *message);
+
+/** errno_name() - "EINVAL" for -EINVAL; "0" for 0. */
+const char *errno_name(int err);
+
+/**
+ * fault_describe() - the text of the file "error"
+ * @f: what went wrong; err 0 gives "ok"
+ * @sql: the statement, not NUL-terminated; NULL if there is none
+ * @len: its bytes
+ */
+void fault_describe(const struct fault *f, const char *sql, size_t len, struct buf *out);
+
+#endif /* KSQL_ERROR_H */

@@ -1,0 +1,301 @@
+// SPDX-License-Identifier: MIT OR GPL-2.0-only
+/*
+ * exec.c - one statement running, and its rows on their way out.
+ */
+#include "exec.h"
+
+#include "port/cstd.h"
+#include "db.h"
+#include "mem.h"
+
+/* --- running ----------------------------------------------------------------------- */
+
+void run_begin(struct run *r, struct conn *c, struct query *q)
+{
+	memset(r, 0, sizeof(*r));
+	r->conn = c;
+	r->query = *q;
+	r->budget_ns = (int64_t)db_options(c->db).timeout_ms * 1000000;
+	q->stmt = NULL;
+}
+
+void run_resume(struct run *r)
+{
+	conn_run_begin(r->conn, r->budget_ns);
+}
+
+void run_pause(struct run *r)
+{
+	int64_t left = conn_run_end(r->conn);
+
+	if (r->budget_ns)
+		r->budget_ns = left;
+}
+
+static int load_row(struct run *r)
+{
+	int i, err = 0;
+
+	if (!r->values) { /* a schema change can alter the columns until the first step */
+		r->columns = sqlite3_column_count(r->query.stmt);
+		r->values = ksql_alloc((size_t)(r->columns ? r->columns : 1) * sizeof(*r->values));
+		if (!r->values)
+			return -ENOMEM;
+	}
+	for (i = 0; i < r->columns && !err; i++)
+		err = value_of_column(&r->values[i], r->query.stmt, i);
+	return err;
+}
+
+int run_step(struct run *r, struct fault *f)
+{
+	int rc = sqlite3_step(r->query.stmt);
+
+	if (rc == SQLITE_ROW) {
+		r->rows++;
+		if (load_row(r))
+			return fault_set(f, -ENOMEM, -1, "out of memory");
+		return 1;
+	}
+	if (!r->values)
+		r->columns = sqlite3_column_count(r->query.stmt);
+	return rc == SQLITE_DONE ? 0 : conn_fault(r->conn, rc, f);
+}
+
+void run_end(struct run *r)
+{
+	ksql_free(r->values);
+	r->values = NULL;
+	if (r->query.stmt)
+		conn_retire(r->conn, &r->query);
+}
+
+/* --- rows to text ------------------------------------------------------------------- */
+
+const char **stmt_names(sqlite3_stmt *stmt, int columns)
+{
+	const char **names = ksql_alloc((size_t)(columns ? columns : 1) * sizeof(*names));
+	int i;
+
+	for (i = 0; names && i < columns; i++) {
+		names[i] = sqlite3_column_name(stmt, i);
+		if (!names[i]) {
+			ksql_free(names);
+			return NULL;
+		}
+	}
+	return names;
+}
+
+static int stream_head(struct stream *s, enum format format, struct buf *out, struct fault *f)
+{
+	const char **names = stmt_names(s->run.query.stmt, s->run.columns);
+	int err = -ENOMEM;
+
+	if (names)
+		err = render_init(&s->render, format, names, s->run.columns);
+	ksql_free(names);
+	if (err)
+		return fault_set(f, err, -1, "out of memory");
+	render_begin(&s->render, out);
+	return 0;
+}
+
+/* Render the row it stands on (@step is 1) and those after it. */
+static int stream_rows(struct stream *s, int step, struct buf *out, size_t want, struct fault *f)
+{
+	for (; step > 0; step = run_step(&s->run, f)) {
+		render_row(&s->render, out, s->run.values);
+		if (out->failed)
+			return fault_set(f, -ENOMEM, -1, "out of memory");
+		if (out->len >= want)
+			return 0;
+	}
+	if (step < 0)
+		return step;
+	render_end(&s->render, out);
+	s->live = false;
+	return out->failed ? fault_set(f, -ENOMEM, -1, "out of memory") : 0;
+}
+
+int stream_begin(struct stream *s, struct conn *c, struct query *q, enum format format,
+		 struct buf *out, size_t want, struct fault *f)
+{
+	int step, err;
+
+	memset(&s->render, 0, sizeof(s->render));
+	run_begin(&s->run, c, q);
+	s->live = true;
+	run_resume(&s->run);
+	step = run_step(&s->run, f);
+	err = step < 0 ? step : stream_head(s, format, out, f);
+	if (!err)
+		err = stream_rows(s, step, out, want, f);
+	run_pause(&s->run);
+	if (err || !s->live)
+		stream_end(s);
+	return err;
+}
+
+int stream_fill(struct stream *s, struct buf *out, size_t want, struct fault *f)
+{
+	int step, err;
+
+	if (!s->live)
+		return 0;
+	run_resume(&s->run);
+	step = run_step(&s->run, f);
+	err = step < 0 ? step : stream_rows(s, step, out, want, f);
+	run_pause(&s->run);
+	if (err || !s->live)
+		stream_end(s);
+	return err;
+}
+
+void stream_end(struct stream *s)
+{
+	run_end(&s->run);
+	render_fini(&s->render);
+	s->live = false;
+}
+
+/* --- rows kept ------------------------------------------------------------------------ */
+
+/* One value: its type, then eight bytes of number, or eight of length and the bytes. */
+static void put_value(struct buf *data, const struct value *v)
+{
+	uint64_t word = 0;
+
+	buf_putc(data, (char)v->type);
+	if (v->type == SQLITE_NULL)
+		return;
+	if (v->type == SQLITE_TEXT || v->type == SQLITE_BLOB)
+		word = v->bytes.len;
+	else
+		memcpy(&word, &v->integer, sizeof(word));
+	buf_add(data, &word, sizeof(word));
+	if (v->type == SQLITE_TEXT || v->type == SQLITE_BLOB)
+		buf_add(data, v->bytes.data, v->bytes.len);
+}
+
+static const char *get_value(const char *p, struct value *v)
+{
+	uint64_t word;
+
+	v->type = *p++;
+	if (v->type == SQLITE_NULL)
+		return p;
+	memcpy(&word, p, sizeof(word));
+	p += sizeof(word);
+	if (v->type != SQLITE_TEXT && v->type != SQLITE_BLOB) {
+		memcpy(&v->integer, &word, sizeof(word));
+		return p;
+	}
+	v->bytes.data = p;
+	v->bytes.len = (size_t)word;
+	return p + word;
+}
+
+static int collect_names(struct rows *rows, sqlite3_stmt *stmt)
+{
+	const char **names = stmt_names(stmt, rows->columns);
+	int i;
+
+	if (!names)
+		return -ENOMEM;
+	for (i = 0; i < rows->columns; i++)
+		buf_add(&rows->names, names[i], strlen(names[i]) + 1);
+	ksql_free(names);
+	return rows->names.failed ? -ENOMEM : 0;
+}
+
+static int collect(struct rows *rows, struct run *r, uint64_t max, struct fault *f)
+{
+	int step, i;
+
+	while ((step = run_step(r, f)) > 0) {
+		for (i = 0; i < r->columns; i++)
+			put_value(&rows->data, &r->values[i]);
+		rows->count++;
+		if (rows->data.failed)
+			return fault_set(f, -ENOMEM, -1, "out of memory");
+		if (rows->data.len > max)
+			return fault_set(f, -EOVERFLOW, -1,
+					 "the result is larger than max_result= (%llu bytes)",
+					 (unsigned long long)max);
+	}
+	return step;
+}
+
+int rows_collect(struct rows *rows, struct conn *c, struct query *q, uint64_t max,
+		 struct fault *f)
+{
+	struct run r;
+	int err;
+
+	rows_free(rows);
+	run_begin(&r, c, q);
+	run_resume(&r);
+	err = collect(rows, &r, max, f);
+	rows->columns = r.columns;
+	if (!err && collect_names(rows, r.query.stmt))
+		err = fault_set(f, -ENOMEM, -1, "out of memory");
+	run_pause(&r);
+	run_end(&r);
+	if (err)
+		rows_free(rows);
+	return err;
+}
+
+int rows_render(const struct rows *rows, enum format format, struct buf *out)
+{
+	size_t columns = (size_t)rows->columns;
+	const char **names = ksql_alloc((columns ? columns : 1) * sizeof(*names));
+	struct value *values = ksql_alloc((columns ? columns : 1) * sizeof(*values));
+	const char *p = rows->names.data;
+	struct render render = { 0 };
+	uint64_t row;
+	int i, err = -ENOMEM;
+
+	if (!names || !values)
+		goto free;
+	for (i = 0; i < rows->columns; i++) {
+		names[i] = p;
+		p += strlen(p) + 1;
+	}
+	err = render_init(&render, format, names, rows->columns);
+	if (err)
+		goto free;
+	render_begin(&render, out);
+	p = rows->data.data;
+	for (row = 0; row < rows->count && !err; row++) {
+		for (i = 0; i < rows->columns; i++)
+			p = get_value(p, &values[i]);
+		render_row(&render, out, values);
+		if (row % 64 == 0)
+			err = port_pause();
+	}
+	render_end(&render, out);
+	if (out->failed)
+		err = -ENOMEM;
+free:
+	render_fini(&render);
+	ksql_free(values);
+	ksql_free(names);
+	return err;
+}
+
+bool rows_first_value(const struct rows *rows, struct value *value)
+{
+	if (!rows->count || !rows->columns)
+		return false;
+	get_value(rows->data.data, value);
+	return true;
+}
+
+void rows_free(struct rows *rows)
+{
+	buf_free(&rows->names);
+	buf_free(&rows->data);
+	memset(rows, 0, sizeof(*rows));
+}

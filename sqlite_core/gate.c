@@ -1,0 +1,407 @@
+// SPDX-License-Identifier: MIT OR GPL-2.0-only
+/*
+ * gate.c - the way from a host into the engine: ksql_core.h's calls.
+ *
+ * Compiled as the host's own files are (in the kernel: without FPU).  Each call
+ * packs its arguments and enters the engine with them; what needs no engine is
+ * answered here, above all reads of what has been rendered already.
+ */
+#include "gate.h"
+
+#include "port/cstd.h"
+#include "port/port.h"
+
+/* The arguments and the answer of whichever call. */
+struct call {
+	const void *in[2];
+	void *out;
+	struct ksql_db *db;
+	struct ksql_node *node;
+	struct ksql_file *file;
+	size_t len;
+	uint64_t pos;
+	uint32_t uid;
+	unsigned int flags;
+	int64_t ret;
+};
+
+static int64_t enter(void (*fn)(void *), struct call *c, const struct ksql_caller *caller)
+{
+	int err = port_enter(fn, c, caller ? caller->cancel : NULL);
+
+	return err ? err : c->ret;
+}
+
+/* --- the whole -------------------------------------------------------------------- */
+
+static void call_init(void *arg)
+{
+	struct call *c = arg;
+
+	c->ret = engine_init(c->in[0]);
+}
+
+int ksql_core_init(const struct ksql_core_config *config)
+{
+	struct call c = { .in = { config } };
+	int err = port_init();
+
+	if (err)
+		return err;
+	err = (int)enter(call_init, &c, NULL);
+	if (err)
+		port_exit();
+	return err;
+}
+
+static void call_exit(void *arg)
+{
+	struct call *c = arg;
+
+	c->ret = (int64_t)engine_exit();
+}
+
+uint64_t ksql_core_exit(void)
+{
+	struct call c = { .ret = 0 };
+	int64_t live = enter(call_exit, &c, NULL);
+
+	port_exit();
+	return (uint64_t)live;
+}
+
+/* --- databases --------------------------------------------------------------------- */
+
+static void call_db_get(void *arg)
+{
+	struct call *c = arg;
+
+	c->ret = engine_db_get(c->in[0], c->in[1], c->out);
+}
+
+int ksql_db_get(const char *source, const struct ksql_options *options, struct ksql_db **db)
+{
+	struct call c = { .in = { source, options }, .out = db };
+
+	return (int)enter(call_db_get, &c, NULL);
+}
+
+static void call_db_put(void *arg)
+{
+	struct call *c = arg;
+
+	engine_db_put(c->db);
+}
+
+void ksql_db_put(struct ksql_db *db)
+{
+	struct call c = { .db = db };
+
+	enter(call_db_put, &c, NULL);
+}
+
+static void call_db_configure(void *arg)
+{
+	struct call *c = arg;
+
+	c->ret = engine_db_configure(c->db, c->in[0]);
+}
+
+int ksql_db_configure(struct ksql_db *db, const struct ksql_options *options)
+{
+	struct call c = { .db = db, .in = { options } };
+
+	return (int)enter(call_db_configure, &c, NULL);
+}
+
+void ksql_db_options(struct ksql_db *db, struct ksql_options *options)
+{
+	engine_db_options(db, options);
+}
+
+void ksql_db_usage(struct ksql_db *db, uint64_t *pages, uint64_t *wal_pages)
+{
+	engine_db_usage(db, pages, wal_pages);
+}
+
+/* --- nodes ---------------------------------------------------------------------------- */
+
+static struct node_head *head(const struct ksql_node *node)
+{
+	return (struct node_head *)node;
+}
+
+static void call_root(void *arg)
+{
+	struct call *c = arg;
+
+	*(struct ksql_node **)c->out = engine_root(c->db);
+	c->ret = 0;
+}
+
+struct ksql_node *ksql_root(struct ksql_db *db)
+{
+	struct ksql_node *node = NULL;
+	struct call c = { .db = db, .out = &node };
+
+	enter(call_root, &c, NULL);
+	return node;
+}
+
+static void call_lookup(void *arg)
+{
+	struct call *c = arg;
+
+	c->ret = engine_lookup(c->db, c->node, c->in[0], c->len, c->out);
+}
+
+int ksql_lookup(struct ksql_db *db, struct ksql_node *dir, const char *name, size_t len,
+		struct ksql_node **node)
+{
+	struct call c = { .db = db, .node = dir, .in = { name }, .len = len, .out = node };
+
+	return (int)enter(call_lookup, &c, NULL);
+}
+
+static void call_node_exists(void *arg)
+{
+	struct call *c = arg;
+
+	c->ret = engine_node_exists(c->db, c->node);
+}
+
+int ksql_node_exists(struct ksql_db *db, struct ksql_node *node)
+{
+	struct call c = { .db = db, .node = node };
+
+	return (int)enter(call_node_exists, &c, NULL);
+}
+
+struct ksql_node *ksql_node_get(struct ksql_node *node)
+{
+	__atomic_fetch_add(&head(node)->users, 1, __ATOMIC_RELAXED);
+	return node;
+}
+
+static void call_node_free(void *arg)
+{
+	struct call *c = arg;
+
+	engine_node_free(c->node);
+}
+
+void ksql_node_put(struct ksql_node *node)
+{
+	struct call c = { .node = node };
+
+	if (!__atomic_sub_fetch(&head(node)->users, 1, __ATOMIC_ACQ_REL))
+		enter(call_node_free, &c, NULL);
+}
+
+bool ksql_node_is_dir(const struct ksql_node *node)
+{
+	return head(node)->is_dir;
+}
+
+uint64_t ksql_node_ino(const struct ksql_node *node)
+{
+	return head(node)->ino;
+}
+
+bool ksql_node_is_stream(const struct ksql_node *node)
+{
+	return head(node)->is_stream;
+}
+
+bool ksql_node_is_fresh(const struct ksql_node *node)
+{
+	return head(node)->is_stream;
+}
+
+uint32_t ksql_node_mode(const struct ksql_node *node, uint32_t mount_mode)
+{
+	uint32_t readers = (mount_mode & 0444u), mode = readers;
+
+	if (head(node)->is_dir)
+		return mount_mode & 0777u;
+	if (head(node)->is_written) {
+		mode |= (readers & 0440u) >> 1;
+		mode |= mount_mode & 0002u;
+	}
+	return mode;
+}
+
+static void call_getattr(void *arg)
+{
+	struct call *c = arg;
+
+	c->ret = engine_getattr(c->db, c->node, c->uid, c->out);
+}
+
+int ksql_getattr(struct ksql_db *db, struct ksql_node *node, const struct ksql_caller *caller,
+		 struct ksql_attr *attr)
+{
+	struct call c = { .db = db, .node = node, .uid = caller->uid, .out = attr };
+
+	return (int)enter(call_getattr, &c, caller);
+}
+
+/* --- directories ----------------------------------------------------------------------- */
+
+static void call_opendir(void *arg)
+{
+	struct call *c = arg;
+
+	c->ret = engine_opendir(c->db, c->node, c->out);
+}
+
+int ksql_opendir(struct ksql_db *db, struct ksql_node *node, const struct ksql_caller *caller,
+		 struct ksql_dir **dir)
+{
+	struct call c = { .db = db, .node = node, .out = dir };
+
+	return (int)enter(call_opendir, &c, caller);
+}
+
+int ksql_readdir(struct ksql_dir *dir, uint64_t index, struct ksql_dirent *entry)
+{
+	if (index >= dir->count)
+		return 0;
+	*entry = dir->entries[index];
+	return 1;
+}
+
+static void call_closedir(void *arg)
+{
+	struct call *c = arg;
+
+	engine_closedir(c->out);
+}
+
+void ksql_closedir(struct ksql_dir *dir)
+{
+	struct call c = { .out = dir };
+
+	if (dir)
+		enter(call_closedir, &c, NULL);
+}
+
+/* --- files --------------------------------------------------------------------------------- */
+
+static void call_open(void *arg)
+{
+	struct call *c = arg;
+
+	c->ret = engine_open(c->db, c->node, c->uid, c->flags, c->out);
+}
+
+int ksql_open(struct ksql_db *db, struct ksql_node *node, const struct ksql_caller *caller,
+	      unsigned int flags, struct ksql_file **file)
+{
+	struct call c = {
+		.db = db, .node = node, .uid = caller->uid, .flags = flags, .out = file
+	};
+
+	return (int)enter(call_open, &c, caller);
+}
+
+/* What the window holds of @len bytes at @pos. */
+static size_t from_window(const struct ksql_file *f, void *buf, size_t len, uint64_t pos)
+{
+	uint64_t at = pos - f->window_pos;
+
+	if (!f->ready || pos < f->window_pos || at >= f->window_len)
+		return 0;
+	if (len > f->window_len - at)
+		len = f->window_len - (size_t)at;
+	memcpy(buf, f->window + at, len);
+	return len;
+}
+
+static bool at_end(const struct ksql_file *f, uint64_t pos)
+{
+	return f->ready && f->last && pos >= f->window_pos + f->window_len;
+}
+
+static void call_fill(void *arg)
+{
+	struct call *c = arg;
+
+	c->ret = c->file->ops->fill(c->file, c->pos);
+}
+
+long ksql_read(struct ksql_file *f, const struct ksql_caller *caller, void *buf, size_t len,
+	       uint64_t pos)
+{
+	struct call c = { .file = f };
+	size_t done = 0, part;
+	int err = f->error;
+
+	f->error = 0;
+	f->reading = true;
+	if (f->stream)
+		pos = f->cursor;
+	while (!err && done < len) {
+		part = from_window(f, (char *)buf + done, len - done, pos + done);
+		done += part;
+		if (part)
+			continue;
+		if (at_end(f, pos + done))
+			break;
+		c.pos = pos + done;
+		err = (int)enter(call_fill, &c, caller);
+	}
+	if (f->stream)
+		f->cursor = pos + done;
+	if (err && done) { /* what was read counts; the error is the next read's */
+		f->error = err;
+		err = 0;
+	}
+	return err ? err : (long)done;
+}
+
+static void call_write(void *arg)
+{
+	struct call *c = arg;
+
+	c->ret = c->file->ops->write(c->file, c->in[0], c->len);
+}
+
+long ksql_write(struct ksql_file *f, const struct ksql_caller *caller, const void *buf, size_t len)
+{
+	struct call c = { .file = f, .in = { buf }, .len = len };
+	int err = f->ops->write ? (int)enter(call_write, &c, caller) : -EBADF;
+
+	return err ? err : (long)len;
+}
+
+static void call_finish(void *arg)
+{
+	struct call *c = arg;
+
+	c->ret = c->file->ops->finish(c->file);
+}
+
+int ksql_finish(struct ksql_file *f, const struct ksql_caller *caller)
+{
+	struct call c = { .file = f };
+
+	return f->ops->finish ? (int)enter(call_finish, &c, caller) : 0;
+}
+
+static void call_release(void *arg)
+{
+	struct call *c = arg;
+	struct ksql_node *node = c->file->node;
+
+	c->file->ops->release(c->file, c->flags);
+	if (!__atomic_sub_fetch(&head(node)->users, 1, __ATOMIC_ACQ_REL))
+		engine_node_free(node);
+}
+
+void ksql_release(struct ksql_file *f, const struct ksql_caller *caller, bool abandon)
+{
+	struct call c = { .file = f, .flags = abandon };
+
+	enter(call_release, &c, caller);
+}

@@ -1,0 +1,343 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/*
+ * ksql_core.h - the only header of the engine that a host includes.
+ *
+ * A host (the kernel module, the FUSE server, a test) turns its own calls into
+ * these and the errors of these into its own.  Everything that decides what a
+ * file contains or what a write does is behind them.
+ *
+ * Objects
+ *	database	struct ksql_db, found by its source name and counted; it
+ *			lives while someone holds it.
+ *	node		struct ksql_node, a name in the tree (a file or a
+ *			directory), counted; it may outlive what it names.
+ *	file		struct ksql_file, a node opened by somebody.
+ *	directory	struct ksql_dir, a directory's names as they were when it
+ *			was opened.
+ *
+ * Context
+ *	Unless said otherwise a call may sleep, must be made from process
+ *	context with no spinlock held and no FPU section open, and may be made
+ *	by any number of threads at once.  Calls on ONE struct ksql_file or
+ *	struct ksql_dir must be serialised by the host.  Buffers are memory of
+ *	the host's (never user pointers).
+ *
+ * Errors
+ *	Calls that can fail return a negative errno of docs/errors.md.
+ *	-ENOMEM (an allocation failed) and -EINTR (a signal came, or the
+ *	host's cancel flag was raised, while SQL ran) can come from every call
+ *	that may run SQL, and are not listed for each.
+ */
+#ifndef KSQL_CORE_H
+#define KSQL_CORE_H
+
+#include "port/types.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* The library is built with all else hidden. */
+#define KSQL_API __attribute__((visibility("default")))
+
+#define KSQL_VERSION "0.1.0"
+
+/* The database's page size and the unit in which memory is taken for it. */
+#define KSQL_PAGE_SIZE 4096u
+
+struct ksql_db;
+struct ksql_node;
+struct ksql_file;
+struct ksql_dir;
+
+/**
+ * struct ksql_core_config - what the whole engine is started with
+ * @mem_limit: bytes that all databases together may hold; 0: half of RAM
+ * @host: name of the host for info/features ("kernel", "posix")
+ */
+struct ksql_core_config {
+	uint64_t mem_limit;
+	const char *host;
+};
+
+/**
+ * struct ksql_options - the limits of one database
+ * @size: bytes the database file may grow to
+ * @timeout_ms: running time of one statement
+ * @busy_ms: how long a statement waits for a lock
+ * @max_result: bytes that the rows of one materialised result may take
+ * @max_sql: bytes of one statement, its parameters included
+ */
+struct ksql_options {
+	uint64_t size;
+	uint64_t max_result;
+	uint32_t timeout_ms;
+	uint32_t busy_ms;
+	uint32_t max_sql;
+};
+
+/**
+ * struct ksql_caller - on whose behalf a call is made
+ * @uid: the user, in the host's own numbering
+ * @cancel: NULL, or a flag that the host raises (to non-zero, from any thread)
+ *	to end what runs; it must stay valid for the length of the call.  The
+ *	kernel host leaves it NULL: there a signal pending does the same.
+ */
+struct ksql_caller {
+	uint32_t uid;
+	const int *cancel;
+};
+
+/**
+ * struct ksql_attr - what stat() shows of a node
+ * @ino: a number that stays the same while the name does
+ * @size: exact, or 0 where it is not known
+ * @mtime_ns: the last change, nanoseconds since 1970
+ */
+struct ksql_attr {
+	uint64_t ino;
+	uint64_t size;
+	int64_t mtime_ns;
+};
+
+/**
+ * struct ksql_dirent - one name of a directory
+ * @name: as it stands in the tree (escaped), NUL-terminated, owned by the dir
+ * @name_len: its bytes
+ * @is_dir: a directory rather than a file
+ * @ino: as in &struct ksql_attr
+ */
+struct ksql_dirent {
+	const char *name;
+	size_t name_len;
+	bool is_dir;
+	uint64_t ino;
+};
+
+/* How a file is opened: one or both. */
+#define KSQL_OPEN_READ 1u
+#define KSQL_OPEN_WRITE 2u
+
+/**
+ * ksql_core_init() - start the engine; once, before anything else
+ * @config: copied
+ *
+ * Not to be called twice without ksql_core_exit() between.
+ * Return: 0, or -ENOMEM.
+ */
+KSQL_API int ksql_core_init(const struct ksql_core_config *config);
+
+/**
+ * ksql_core_exit() - stop the engine
+ *
+ * Every database, node, file and directory must have been given back.  What is
+ * still live is said in the log.
+ *
+ * Return: bytes still live (0 when all is well).
+ */
+KSQL_API uint64_t ksql_core_exit(void);
+
+/**
+ * ksql_options_default() - the limits where none are named
+ * @options: filled
+ *
+ * Does not sleep.
+ */
+KSQL_API void ksql_options_default(struct ksql_options *options);
+
+/**
+ * ksql_db_get() - the database of a source name, made if there is none yet
+ * @source: 1 to 255 bytes, copied
+ * @options: limits, used when the database is made; ignored when it is there
+ * @db: out; the caller owns one count of it
+ *
+ * Return: 0, -EINVAL for a bad source or limit.
+ */
+KSQL_API int ksql_db_get(const char *source, const struct ksql_options *options,
+			 struct ksql_db **db);
+
+/** ksql_db_put() - give a count back; the last one frees the database. */
+KSQL_API void ksql_db_put(struct ksql_db *db);
+
+/**
+ * ksql_db_configure() - change the limits of a database
+ * @db: held
+ * @options: all of them; statements begun later keep to them
+ *
+ * Return: 0, -EINVAL for a bad limit.
+ */
+KSQL_API int ksql_db_configure(struct ksql_db *db, const struct ksql_options *options);
+
+/** ksql_db_options() - the limits in force.  Does not sleep. */
+KSQL_API void ksql_db_options(struct ksql_db *db, struct ksql_options *options);
+
+/**
+ * ksql_db_usage() - memory taken by a database.  Does not sleep.
+ * @db: held
+ * @pages: out: pages of %KSQL_PAGE_SIZE that the database file holds
+ * @wal_pages: out: likewise of its log
+ */
+KSQL_API void ksql_db_usage(struct ksql_db *db, uint64_t *pages, uint64_t *wal_pages);
+
+/**
+ * ksql_root() - the top directory
+ *
+ * Return: a node that the caller owns one count of, or NULL (no memory).
+ */
+KSQL_API struct ksql_node *ksql_root(struct ksql_db *db);
+
+/**
+ * ksql_lookup() - a name in a directory
+ * @db: held
+ * @dir: a directory's node
+ * @name: not NUL-terminated
+ * @len: its bytes
+ * @node: out; the caller owns one count of it
+ *
+ * Return: 0, -ENOENT, -ENOTDIR, -ENAMETOOLONG.
+ */
+KSQL_API int ksql_lookup(struct ksql_db *db, struct ksql_node *dir, const char *name,
+			 size_t len, struct ksql_node **node);
+
+/**
+ * ksql_node_exists() - is what the node names still there
+ *
+ * Return: 1, 0, or a negative errno.  Runs no SQL unless a commit has come
+ * since the last look at the schema.
+ */
+KSQL_API int ksql_node_exists(struct ksql_db *db, struct ksql_node *node);
+
+/** ksql_node_get() - take another count of a node.  Does not sleep. */
+KSQL_API struct ksql_node *ksql_node_get(struct ksql_node *node);
+
+/** ksql_node_put() - give a count back. */
+KSQL_API void ksql_node_put(struct ksql_node *node);
+
+/** ksql_node_is_dir() - directory or file.  Does not sleep. */
+KSQL_API bool ksql_node_is_dir(const struct ksql_node *node);
+
+/** ksql_node_ino() - as in &struct ksql_attr.  Does not sleep. */
+KSQL_API uint64_t ksql_node_ino(const struct ksql_node *node);
+
+/** ksql_node_is_stream() - a file with no positions (query*).  Does not sleep. */
+KSQL_API bool ksql_node_is_stream(const struct ksql_node *node);
+
+/**
+ * ksql_node_is_fresh() - must every lookup of this name give a new inode
+ *
+ * A host whose kernel holds an inode's lock during a write (FUSE) answers so,
+ * that one client's long statement does not delay another's.  Does not sleep.
+ */
+KSQL_API bool ksql_node_is_fresh(const struct ksql_node *node);
+
+/**
+ * ksql_node_mode() - permission bits of a node
+ * @node: a node
+ * @mount_mode: the mount's mode= (bits 0777)
+ *
+ * Directories have the mount's own.  A class that may read the directory may
+ * read files; owner and group, where they may read, may also write those that
+ * are written; others may only with the mount's o+w.  Does not sleep.
+ */
+KSQL_API uint32_t ksql_node_mode(const struct ksql_node *node, uint32_t mount_mode);
+
+/**
+ * ksql_getattr() - what stat() shows, for this caller
+ *
+ * May run SQL (to know the exact size of what would be read).
+ * Return: 0, -ENOENT when it is gone.
+ */
+KSQL_API int ksql_getattr(struct ksql_db *db, struct ksql_node *node,
+			  const struct ksql_caller *caller, struct ksql_attr *attr);
+
+/**
+ * ksql_opendir() - the names of a directory, "." and ".." not among them
+ * @dir: out; ended by ksql_closedir()
+ */
+KSQL_API int ksql_opendir(struct ksql_db *db, struct ksql_node *node,
+			  const struct ksql_caller *caller, struct ksql_dir **dir);
+
+/**
+ * ksql_readdir() - the name at a position.  Does not sleep.
+ * @dir: open
+ * @index: from 0
+ * @entry: out; valid until ksql_closedir()
+ *
+ * Return: 1, or 0 past the last one.
+ */
+KSQL_API int ksql_readdir(struct ksql_dir *dir, uint64_t index, struct ksql_dirent *entry);
+
+/** ksql_closedir() - the end of a directory; NULL is allowed. */
+KSQL_API void ksql_closedir(struct ksql_dir *dir);
+
+/**
+ * ksql_open() - open a file
+ * @db: held until ksql_release()
+ * @node: a file's node; the file takes its own count
+ * @caller: whose result, whose session; copied but for the cancel flag
+ * @flags: %KSQL_OPEN_READ, %KSQL_OPEN_WRITE
+ * @file: out; ended by ksql_release()
+ *
+ * What the file shows to a reader is fixed now.  Permission bits are the
+ * host's to check.  Opening a query file never runs anything.
+ *
+ * Return: 0; -EISDIR; -ENOENT; -EPERM for writing what is not written; for
+ * result* and value the errno of the caller's last batch if that failed;
+ * any errno of the SQL that makes the content.
+ */
+KSQL_API int ksql_open(struct ksql_db *db, struct ksql_node *node,
+		       const struct ksql_caller *caller, unsigned int flags,
+		       struct ksql_file **file);
+
+/**
+ * ksql_read() - bytes of a file
+ * @file: open for reading
+ * @caller: for its cancel flag
+ * @buf: at least @len bytes
+ * @len: how many to read at most
+ * @pos: where from; without meaning for streams
+ *
+ * Return: bytes read, 0 at the end, or a negative errno.  Less than @len comes
+ * only before an end or an error.
+ */
+KSQL_API long ksql_read(struct ksql_file *file, const struct ksql_caller *caller,
+			void *buf, size_t len, uint64_t pos);
+
+/**
+ * ksql_write() - bytes into a file
+ * @file: open for writing
+ * @caller: for its cancel flag
+ * @buf: the bytes
+ * @len: how many
+ *
+ * Runs every statement that these bytes complete.
+ * Return: @len, or a negative errno; statements done before it stay done.
+ */
+KSQL_API long ksql_write(struct ksql_file *file, const struct ksql_caller *caller,
+			 const void *buf, size_t len);
+
+/**
+ * ksql_finish() - the opener closed a write-only file: run what is unterminated
+ *
+ * Publishes the batch's result for its user.  Without effect on files opened
+ * for reading, and when nothing was written since the last call.
+ * Return: 0, or the errno of what ran now (not of what write() has told).
+ */
+KSQL_API int ksql_finish(struct ksql_file *file, const struct ksql_caller *caller);
+
+/**
+ * ksql_release() - the last descriptor is gone
+ * @file: freed
+ * @caller: for its cancel flag
+ * @abandon: the writer was killed: what is unterminated must not run
+ *
+ * Finishes a batch that ksql_finish() has not; rolls a private connection back.
+ */
+KSQL_API void ksql_release(struct ksql_file *file, const struct ksql_caller *caller,
+			   bool abandon);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* KSQL_CORE_H */

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/*
+ * memfile.h - a file in memory: pages found through a tree of fixed depth.
+ *
+ * Locking: one writer at a time, any number of readers beside it.  A page, once
+ * in the tree, does not move until memfile_truncate() cuts it off, and who
+ * truncates must know that nobody reads beyond (SQLite's WAL locks see to both).
+ * Engine side.
+ */
+#ifndef KSQL_MEMFILE_H
+#define KSQL_MEMFILE_H
+
+#include "port/types.h"
+
+#define MEMFILE_FANOUT 512u /* pointers in a page */
+
+struct memfile {
+	void **top;	    /* MEMFILE_FANOUT pointers to pages of pointers to pages of
+			     * pointers to pages; NULL while the file is empty */
+	uint64_t size;	    /* bytes; atomic */
+	uint64_t pages;	    /* data pages in the tree; atomic */
+	uint64_t max_pages; /* may not pass; 0: no bound; atomic */
+};
+
+/** memfile_read() - @n bytes at @off.  Returns how many there were. */
+size_t memfile_read(const struct memfile *f, void *buf, size_t n, uint64_t off);
+
+/**
+ * memfile_write() - @n bytes at @off, the file grown as needed.  Safe point.
+ *
+ * Return: 0, -ENOSPC beyond max_pages, -ENOMEM; what was written before stays.
+ */
+int memfile_write(struct memfile *f, const void *buf, size_t n, uint64_t off);
+
+/**
+ * memfile_fetch() - where @n bytes at @off lie in one piece
+ *
+ * Return: the address, or NULL when they are beyond the end or cross a page.
+ */
+void *memfile_fetch(const struct memfile *f, uint64_t off, size_t n);
+
+/** memfile_truncate() - cut to @size (never grows).  0 frees everything.  Safe point. */
+void memfile_truncate(struct memfile *f, uint64_t size);
+
+uint64_t memfile_size(const struct memfile *f);
+
+#endif /* KSQL_MEMFILE_H */

@@ -1,0 +1,621 @@
+// SPDX-License-Identifier: MIT OR GPL-2.0-only
+/*
+ * memvfs.c - SQLite's VFS: databases in memory, with a write-ahead log.
+ *
+ * The locks are those of SQLite's own unix VFS, kept in counters under one
+ * spinlock a store.  They never wait: who does not get one is told so, and
+ * waits (or not) in the busy handler for store_unlocked().
+ *
+ * The log's index is shared memory of the connections as mmap'd files are
+ * elsewhere; SQLite orders its accesses with xShmBarrier.
+ */
+#include "memvfs.h"
+
+#include "port/cstd.h"
+#include "conn.h"
+#include "ksql_core.h"
+#include "mem.h"
+#include "memfile.h"
+#include "port/port.h"
+#include "sqlite3.h"
+
+#define SHM_REGION 32768   /* SQLite's WALINDEX_PGSZ */
+#define SHM_FANOUT 512u	   /* regions in a page of pointers */
+#define SHM_PAGES 32u	   /* such pages: an index of 64 Mi frames */
+#define STORE_NAME_MAX 32
+
+struct store {
+	struct store *next;	/* in stores.first; under stores.lock */
+	char name[STORE_NAME_MAX]; /* constant */
+	struct memfile db;	/* written under SQLite's checkpoint lock */
+	struct memfile wal;	/* written under SQLite's write lock */
+	struct port_event *unlocked; /* constant */
+
+	struct port_spin lock;	/* protects all below */
+	uint32_t shared;	/* connections with SQLITE_LOCK_SHARED */
+	bool reserved, pending, exclusive; /* somebody holds that lock */
+	uint32_t shm_shared[SQLITE_SHM_NLOCK];
+	bool shm_exclusive[SQLITE_SHM_NLOCK];
+	void **shm[SHM_PAGES];	/* pages of pointers to regions */
+};
+
+/* What SQLite calls a file: one connection's hold of one. */
+struct handle {
+	sqlite3_file base;
+	struct store *store;	/* NULL for a temporary file */
+	struct memfile *file;	/* the store's, or own below */
+	struct memfile own;	/* a temporary file */
+	int level;		/* SQLITE_LOCK_* held */
+	uint16_t shm_shared;	/* bits of locks held shared */
+	uint16_t shm_exclusive;	/* and exclusively */
+};
+
+static struct {
+	struct port_spin lock; /* protects the list and the counter */
+	struct store *first;
+	uint64_t made;
+	struct port_event *never; /* constant; signalled never */
+} stores;
+
+/* --- stores ---------------------------------------------------------------- */
+
+struct store *store_new(void)
+{
+	struct store *s = ksql_zalloc(sizeof(*s));
+
+	if (!s)
+		return NULL;
+	s->unlocked = port_event_new();
+	if (!s->unlocked) {
+		ksql_free(s);
+		return NULL;
+	}
+	port_spin_lock(&stores.lock);
+	stores.made++;
+	sqlite3_snprintf(sizeof(s->name), s->name, "store-%llu",
+			 (unsigned long long)stores.made);
+	s->next = stores.first;
+	stores.first = s;
+	port_spin_unlock(&stores.lock);
+	return s;
+}
+
+static void shm_free(struct store *s)
+{
+	uint32_t i, k;
+
+	for (i = 0; i < SHM_PAGES && s->shm[i]; i++) {
+		for (k = 0; k < SHM_FANOUT; k++)
+			ksql_free(s->shm[i][k]);
+		mem_page_put(s->shm[i]);
+	}
+}
+
+void store_free(struct store *s)
+{
+	struct store **at;
+
+	if (!s)
+		return;
+	port_spin_lock(&stores.lock);
+	for (at = &stores.first; *at != s; at = &(*at)->next)
+		;
+	*at = s->next;
+	port_spin_unlock(&stores.lock);
+	memfile_truncate(&s->db, 0);
+	memfile_truncate(&s->wal, 0);
+	shm_free(s);
+	port_event_free(s->unlocked);
+	ksql_free(s);
+}
+
+const char *store_name(const struct store *s)
+{
+	return s->name;
+}
+
+/*
+ * The bound on the database is SQLite's max_page_count (conn.c): a transaction
+ * learns of it while it can still be rolled back.  The log may hold as much
+ * again, and a little, so that deleting works in a full database.
+ */
+void store_set_size(struct store *s, uint64_t bytes)
+{
+	__atomic_store_n(&s->wal.max_pages, bytes / KSQL_PAGE_SIZE * 5 / 4 + 1024,
+			 __ATOMIC_RELAXED);
+}
+
+void store_pages(const struct store *s, uint64_t *db, uint64_t *wal)
+{
+	*db = __atomic_load_n(&s->db.pages, __ATOMIC_RELAXED);
+	*wal = __atomic_load_n(&s->wal.pages, __ATOMIC_RELAXED);
+}
+
+struct port_event *store_unlocked(struct store *s)
+{
+	return s->unlocked;
+}
+
+/* --- files ------------------------------------------------------------------ */
+
+/*
+ * Some opcodes (counting, checking, merging a sort) run long without SQLite's
+ * progress handler, but not without reading.
+ */
+static void pause_now_and_then(void)
+{
+	struct conn *c = port_local();
+
+	if (c)
+		conn_poll_io(c);
+}
+
+static struct handle *handle_of(sqlite3_file *file)
+{
+	return (struct handle *)file;
+}
+
+static int file_close(sqlite3_file *file)
+{
+	memfile_truncate(&handle_of(file)->own, 0);
+	return SQLITE_OK;
+}
+
+static int file_read(sqlite3_file *file, void *buf, int n, sqlite3_int64 off)
+{
+	size_t got;
+
+	pause_now_and_then();
+	got = memfile_read(handle_of(file)->file, buf, (size_t)n, (uint64_t)off);
+	if (got == (size_t)n)
+		return SQLITE_OK;
+	memset((char *)buf + got, 0, (size_t)n - got);
+	return SQLITE_IOERR_SHORT_READ;
+}
+
+static int file_write(sqlite3_file *file, const void *buf, int n, sqlite3_int64 off)
+{
+	switch (memfile_write(handle_of(file)->file, buf, (size_t)n, (uint64_t)off)) {
+	case 0:
+		return SQLITE_OK;
+	case -ENOSPC:
+		return SQLITE_FULL;
+	default:
+		return SQLITE_IOERR_NOMEM;
+	}
+}
+
+static int file_truncate(sqlite3_file *file, sqlite3_int64 size)
+{
+	memfile_truncate(handle_of(file)->file, (uint64_t)size);
+	return SQLITE_OK;
+}
+
+static int file_sync(sqlite3_file *file, int flags)
+{
+	(void)file;
+	(void)flags;
+	return SQLITE_OK;
+}
+
+static int file_size(sqlite3_file *file, sqlite3_int64 *size)
+{
+	*size = (sqlite3_int64)memfile_size(handle_of(file)->file);
+	return SQLITE_OK;
+}
+
+/* SQLite's five lock levels, as its documentation of xLock() has them. */
+static int file_lock(sqlite3_file *file, int level)
+{
+	struct handle *h = handle_of(file);
+	struct store *s = h->store;
+	int rc = SQLITE_BUSY;
+
+	if (!s || h->level >= level)
+		return SQLITE_OK;
+	port_spin_lock(&s->lock);
+	if (level == SQLITE_LOCK_SHARED) {
+		if (s->pending || s->exclusive)
+			goto unlock;
+		s->shared++;
+	} else if (level == SQLITE_LOCK_RESERVED) {
+		if (s->reserved)
+			goto unlock;
+		s->reserved = true;
+	} else { /* exclusive, through pending */
+		if (h->level < SQLITE_LOCK_PENDING) {
+			if (s->pending || (s->reserved && h->level < SQLITE_LOCK_RESERVED))
+				goto unlock;
+			s->pending = true;
+			s->reserved = true;
+			h->level = SQLITE_LOCK_PENDING;
+		}
+		if (s->shared > 1)
+			goto unlock;
+		s->exclusive = true;
+	}
+	h->level = level;
+	rc = SQLITE_OK;
+unlock:
+	port_spin_unlock(&s->lock);
+	return rc;
+}
+
+static int file_unlock(sqlite3_file *file, int level)
+{
+	struct handle *h = handle_of(file);
+	struct store *s = h->store;
+
+	if (!s || h->level <= level)
+		return SQLITE_OK;
+	port_spin_lock(&s->lock);
+	if (h->level == SQLITE_LOCK_EXCLUSIVE)
+		s->exclusive = false;
+	if (h->level >= SQLITE_LOCK_PENDING)
+		s->pending = false;
+	if (h->level >= SQLITE_LOCK_RESERVED)
+		s->reserved = false;
+	if (level == SQLITE_LOCK_NONE)
+		s->shared--;
+	h->level = level;
+	port_spin_unlock(&s->lock);
+	port_event_signal(s->unlocked);
+	return SQLITE_OK;
+}
+
+static int file_check_reserved(sqlite3_file *file, int *reserved)
+{
+	struct store *s = handle_of(file)->store;
+
+	*reserved = 0;
+	if (!s)
+		return SQLITE_OK;
+	port_spin_lock(&s->lock);
+	*reserved = s->reserved;
+	port_spin_unlock(&s->lock);
+	return SQLITE_OK;
+}
+
+static int file_control(sqlite3_file *file, int op, void *arg)
+{
+	(void)file;
+	(void)op;
+	(void)arg;
+	return SQLITE_NOTFOUND;
+}
+
+static int file_sector_size(sqlite3_file *file)
+{
+	(void)file;
+	return KSQL_PAGE_SIZE;
+}
+
+static int file_characteristics(sqlite3_file *file)
+{
+	(void)file;
+	return SQLITE_IOCAP_ATOMIC | SQLITE_IOCAP_SAFE_APPEND | SQLITE_IOCAP_SEQUENTIAL |
+	       SQLITE_IOCAP_POWERSAFE_OVERWRITE;
+}
+
+/* --- the log's index ---------------------------------------------------------- */
+
+static void **shm_slot(struct store *s, uint32_t region)
+{
+	void **page = s->shm[region / SHM_FANOUT];
+
+	return page ? &page[region % SHM_FANOUT] : NULL;
+}
+
+static int file_shm_map(sqlite3_file *file, int region, int size, int extend,
+			void volatile **out)
+{
+	struct store *s = handle_of(file)->store;
+	void *fresh = NULL, *fresh_page = NULL;
+	void **slot;
+
+	*out = NULL;
+	if (!s || size != SHM_REGION || region < 0 || (uint32_t)region >= SHM_PAGES * SHM_FANOUT)
+		return SQLITE_IOERR_SHMMAP;
+	for (;;) {
+		port_spin_lock(&s->lock);
+		if (fresh_page && !s->shm[region / SHM_FANOUT]) {
+			s->shm[region / SHM_FANOUT] = fresh_page;
+			fresh_page = NULL;
+		}
+		slot = shm_slot(s, (uint32_t)region);
+		if (slot && !*slot && fresh) {
+			*slot = fresh;
+			fresh = NULL;
+		}
+		if (slot)
+			*out = *slot;
+		port_spin_unlock(&s->lock);
+		if (*out || !extend)
+			break;
+		/* What allocates may sleep: do it unlocked and look again. */
+		if (!slot)
+			fresh_page = mem_page_get();
+		fresh = ksql_zalloc(SHM_REGION);
+		if (!fresh || (!slot && !fresh_page))
+			break;
+	}
+	ksql_free(fresh);
+	if (fresh_page)
+		mem_page_put(fresh_page);
+	return *out || !extend ? SQLITE_OK : SQLITE_IOERR_NOMEM;
+}
+
+static bool shm_may_lock(const struct store *s, const struct handle *h, int i, bool exclusive)
+{
+	uint32_t mine = (h->shm_shared >> i) & 1u;
+
+	if (s->shm_exclusive[i])
+		return false;
+	return !exclusive || s->shm_shared[i] == mine;
+}
+
+static void shm_unlock_one(struct store *s, struct handle *h, int i)
+{
+	uint16_t bit = (uint16_t)(1u << i);
+
+	if (h->shm_exclusive & bit)
+		s->shm_exclusive[i] = false;
+	if (h->shm_shared & bit)
+		s->shm_shared[i]--;
+	h->shm_exclusive &= (uint16_t)~bit;
+	h->shm_shared &= (uint16_t)~bit;
+}
+
+static int file_shm_lock(sqlite3_file *file, int offset, int n, int flags)
+{
+	struct handle *h = handle_of(file);
+	struct store *s = h->store;
+	bool exclusive = flags & SQLITE_SHM_EXCLUSIVE;
+	bool given = false;
+	int i, rc = SQLITE_OK;
+
+	if (!s)
+		return SQLITE_IOERR_SHMLOCK;
+	port_spin_lock(&s->lock);
+	if (flags & SQLITE_SHM_UNLOCK) {
+		for (i = offset; i < offset + n; i++)
+			shm_unlock_one(s, h, i);
+		given = true;
+		goto unlock;
+	}
+	for (i = offset; i < offset + n; i++) {
+		if (!shm_may_lock(s, h, i, exclusive)) {
+			rc = SQLITE_BUSY;
+			goto unlock;
+		}
+	}
+	for (i = offset; i < offset + n; i++) {
+		uint16_t bit = (uint16_t)(1u << i);
+
+		if (exclusive) {
+			s->shm_exclusive[i] = true;
+			h->shm_exclusive |= bit;
+		} else if (!(h->shm_shared & bit)) {
+			s->shm_shared[i]++;
+			h->shm_shared |= bit;
+		}
+	}
+unlock:
+	port_spin_unlock(&s->lock);
+	if (given)
+		port_event_signal(s->unlocked);
+	return rc;
+}
+
+static void file_shm_barrier(sqlite3_file *file)
+{
+	(void)file;
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+}
+
+/* The index stays for the next connection; store_free() frees it. */
+static int file_shm_unmap(sqlite3_file *file, int delete_it)
+{
+	struct handle *h = handle_of(file);
+	int i;
+
+	(void)delete_it;
+	if (!h->store)
+		return SQLITE_OK;
+	port_spin_lock(&h->store->lock);
+	for (i = 0; i < SQLITE_SHM_NLOCK; i++)
+		shm_unlock_one(h->store, h, i);
+	port_spin_unlock(&h->store->lock);
+	return SQLITE_OK;
+}
+
+/*
+ * Pages read in place.  A page of the database changes only in a checkpoint,
+ * which SQLite's read locks keep away from what a reader may look at; the log
+ * is never fetched.
+ */
+static int file_fetch(sqlite3_file *file, sqlite3_int64 off, int n, void **out)
+{
+	struct handle *h = handle_of(file);
+
+	pause_now_and_then();
+	*out = h->store ? memfile_fetch(h->file, (uint64_t)off, (size_t)n) : NULL;
+	return SQLITE_OK;
+}
+
+static int file_unfetch(sqlite3_file *file, sqlite3_int64 off, void *page)
+{
+	(void)file;
+	(void)off;
+	(void)page;
+	return SQLITE_OK;
+}
+
+static const sqlite3_io_methods io_methods = {
+	.iVersion = 3,
+	.xClose = file_close,
+	.xRead = file_read,
+	.xWrite = file_write,
+	.xTruncate = file_truncate,
+	.xSync = file_sync,
+	.xFileSize = file_size,
+	.xLock = file_lock,
+	.xUnlock = file_unlock,
+	.xCheckReservedLock = file_check_reserved,
+	.xFileControl = file_control,
+	.xSectorSize = file_sector_size,
+	.xDeviceCharacteristics = file_characteristics,
+	.xShmMap = file_shm_map,
+	.xShmLock = file_shm_lock,
+	.xShmBarrier = file_shm_barrier,
+	.xShmUnmap = file_shm_unmap,
+	.xFetch = file_fetch,
+	.xUnfetch = file_unfetch,
+};
+
+/* --- the VFS ---------------------------------------------------------------- */
+
+/* The store that a name, with one of SQLite's suffixes, belongs to. */
+static struct store *store_find(const char *name, const char *suffix)
+{
+	size_t tail = strlen(suffix), len = strlen(name);
+	struct store *s;
+
+	if (len < tail || strcmp(name + len - tail, suffix) != 0)
+		return NULL;
+	len -= tail;
+	port_spin_lock(&stores.lock);
+	for (s = stores.first; s; s = s->next)
+		if (strlen(s->name) == len && memcmp(s->name, name, len) == 0)
+			break;
+	port_spin_unlock(&stores.lock);
+	return s;
+}
+
+static int vfs_open(sqlite3_vfs *vfs, sqlite3_filename name, sqlite3_file *file, int flags,
+		    int *out_flags)
+{
+	struct handle *h = handle_of(file);
+
+	(void)vfs;
+	memset(h, 0, sizeof(*h));
+	if (flags & SQLITE_OPEN_MAIN_DB) {
+		h->store = name ? store_find(name, "") : NULL;
+		if (!h->store)
+			return SQLITE_CANTOPEN;
+		h->file = &h->store->db;
+	} else if (flags & SQLITE_OPEN_WAL) {
+		struct store *s = name ? store_find(name, "-wal") : NULL;
+
+		if (!s)
+			return SQLITE_CANTOPEN;
+		h->file = &s->wal; /* locked through the database's handle */
+	} else {
+		h->file = &h->own; /* journals of what is temporary */
+	}
+	if (out_flags)
+		*out_flags = flags;
+	file->pMethods = &io_methods;
+	return SQLITE_OK;
+}
+
+static int vfs_delete(sqlite3_vfs *vfs, const char *name, int sync_dir)
+{
+	struct store *s = store_find(name, "-wal");
+
+	(void)vfs;
+	(void)sync_dir;
+	if (s) /* a journal went with its handle */
+		memfile_truncate(&s->wal, 0);
+	return SQLITE_OK;
+}
+
+static int vfs_access(sqlite3_vfs *vfs, const char *name, int flags, int *out)
+{
+	struct store *s = store_find(name, "-wal");
+
+	(void)vfs;
+	(void)flags;
+	*out = (s && memfile_size(&s->wal)) || store_find(name, "");
+	return SQLITE_OK;
+}
+
+static int vfs_full_pathname(sqlite3_vfs *vfs, const char *name, int n, char *out)
+{
+	(void)vfs;
+	sqlite3_snprintf(n, out, "%s", name);
+	return SQLITE_OK;
+}
+
+static int vfs_randomness(sqlite3_vfs *vfs, int n, char *out)
+{
+	(void)vfs;
+	port_random(out, (size_t)n);
+	return n;
+}
+
+/* Only SQLite's own waits for the log's recovery come here: microseconds. */
+static int vfs_sleep(sqlite3_vfs *vfs, int microseconds)
+{
+	(void)vfs;
+	port_event_wait(stores.never, port_event_count(stores.never),
+			(uint64_t)microseconds * 1000u);
+	return microseconds;
+}
+
+static int vfs_last_error(sqlite3_vfs *vfs, int n, char *out)
+{
+	(void)vfs;
+	(void)n;
+	(void)out;
+	return 0;
+}
+
+/* Milliseconds since noon, 24 November 4714 BC (julian day 0). */
+static int vfs_current_time(sqlite3_vfs *vfs, sqlite3_int64 *now)
+{
+	(void)vfs;
+	*now = port_realtime_ns() / 1000000 + 210866760000000LL;
+	return SQLITE_OK;
+}
+
+static sqlite3_vfs memvfs = {
+	.iVersion = 2,
+	.szOsFile = sizeof(struct handle),
+	.mxPathname = STORE_NAME_MAX + 16,
+	.zName = "ksqlfs",
+	.xOpen = vfs_open,
+	.xDelete = vfs_delete,
+	.xAccess = vfs_access,
+	.xFullPathname = vfs_full_pathname,
+	.xRandomness = vfs_randomness,
+	.xSleep = vfs_sleep,
+	.xGetLastError = vfs_last_error,
+	.xCurrentTimeInt64 = vfs_current_time,
+};
+
+int memvfs_init(void)
+{
+	memset(&stores, 0, sizeof(stores));
+	stores.never = port_event_new();
+	if (!stores.never)
+		return -ENOMEM;
+	return sqlite3_vfs_register(&memvfs, 1) ? -ENOMEM : 0;
+}
+
+void memvfs_exit(void)
+{
+	sqlite3_vfs_unregister(&memvfs);
+	port_event_free(stores.never);
+}
+
+/* SQLite calls these for a host of its own; core.c registers instead. */
+int sqlite3_os_init(void)
+{
+	return SQLITE_OK;
+}
+
+int sqlite3_os_end(void)
+{
+	return SQLITE_OK;
+}

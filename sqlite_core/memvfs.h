@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/*
+ * memvfs.h - SQLite's VFS: databases in memory, with a write-ahead log.
+ *
+ * SQLite's own in-memory databases have no log, and their connections block
+ * each other.  A struct store holds what three files hold elsewhere: the
+ * database, its log (-wal) and the log's index (-shm), and the locks on them.
+ * Any number of connections open it by its name, "store-N".  Engine side.
+ */
+#ifndef KSQL_MEMVFS_H
+#define KSQL_MEMVFS_H
+
+#include "port/types.h"
+
+struct store;
+struct port_event;
+
+/** memvfs_init() - register the VFS with SQLite as its default.  0 or -errno. */
+int memvfs_init(void);
+void memvfs_exit(void);
+
+/** store_new() - an empty database; NULL if no memory. */
+struct store *store_new(void);
+/** store_free() - with no connection open; NULL is allowed. */
+void store_free(struct store *s);
+/** store_name() - what sqlite3_open_v2() opens it by; lives as long as the store. */
+const char *store_name(const struct store *s);
+/** store_set_size() - bytes that the database, and its log, may grow to each. */
+void store_set_size(struct store *s, uint64_t bytes);
+/** store_pages() - pages that the database and its log hold. */
+void store_pages(const struct store *s, uint64_t *db, uint64_t *wal);
+/** store_unlocked() - the event signalled whenever somebody gives a lock up. */
+struct port_event *store_unlocked(struct store *s);
+
+#endif /* KSQL_MEMVFS_H */

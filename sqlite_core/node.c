@@ -1,0 +1,348 @@
+// SPDX-License-Identifier: MIT OR GPL-2.0-only
+/*
+ * node.c - names and nodes of the tree.
+ */
+#include "node.h"
+
+#include "port/cstd.h"
+#include "catalog.h"
+#include "db.h"
+#include "mem.h"
+#include "open.h"
+#include "render.h"
+
+#define NAME_MAX_BYTES 255u
+
+/* --- the tree ----------------------------------------------------------------------- */
+
+static const struct entry table_entries[] = {
+	{ .name = "data.csv", .kind = KIND_DATA, .arg = FORMAT_CSV },
+	{ .name = "data.json", .kind = KIND_DATA, .arg = FORMAT_JSON },
+	{ .name = "data.ndjson", .kind = KIND_DATA, .arg = FORMAT_NDJSON },
+	{ .name = "data.tsv", .kind = KIND_DATA, .arg = FORMAT_TSV },
+	{ .name = "schema", .kind = KIND_CONTENT, .content = table_schema },
+	{ .name = "columns", .kind = KIND_CONTENT, .content = table_columns },
+	{ .name = "count", .kind = KIND_CONTENT, .content = table_count },
+	{ .name = NULL },
+};
+
+static const struct entry table_dir = { .kind = KIND_DIR, .children = table_entries };
+
+static const struct entry info_entries[] = {
+	{ .name = "version", .kind = KIND_CONTENT, .content = info_version },
+	{ .name = "sqlite_version", .kind = KIND_CONTENT, .content = info_sqlite_version },
+	{ .name = "features", .kind = KIND_CONTENT, .content = info_features },
+	{ .name = "limits", .kind = KIND_CONTENT, .content = info_limits },
+	{ .name = "compile_options", .kind = KIND_CONTENT, .content = info_compile_options },
+	{ .name = "memory", .kind = KIND_CONTENT, .content = info_memory },
+	{ .name = NULL },
+};
+
+static const struct entry root_entries[] = {
+	{ .name = "query", .kind = KIND_QUERY, .arg = FORMAT_CSV },
+	{ .name = "query.json", .kind = KIND_QUERY, .arg = FORMAT_JSON },
+	{ .name = "query.ndjson", .kind = KIND_QUERY, .arg = FORMAT_NDJSON },
+	{ .name = "query.tsv", .kind = KIND_QUERY, .arg = FORMAT_TSV },
+	{ .name = "result", .kind = KIND_RESULT, .arg = FORMAT_CSV },
+	{ .name = "result.json", .kind = KIND_RESULT, .arg = FORMAT_JSON },
+	{ .name = "result.ndjson", .kind = KIND_RESULT, .arg = FORMAT_NDJSON },
+	{ .name = "result.tsv", .kind = KIND_RESULT, .arg = FORMAT_TSV },
+	{ .name = "value", .kind = KIND_VALUE },
+	{ .name = "error", .kind = KIND_ERROR },
+	{ .name = "status", .kind = KIND_STATUS },
+	{ .name = "tables", .kind = KIND_TABLES, .children = &table_dir },
+	{ .name = "info", .kind = KIND_DIR, .children = info_entries },
+	{ .name = NULL },
+};
+
+static const struct entry root_entry = {
+	.name = "", .kind = KIND_DIR, .children = root_entries
+};
+
+/* --- names ----------------------------------------------------------------------------- */
+
+static bool must_escape(const char *name, size_t i)
+{
+	unsigned char c = (unsigned char)name[i];
+
+	return c < 0x20 || c == 0x7f || c == '/' || c == '%' || (i == 0 && c == '.');
+}
+
+void name_escape(const char *name, struct buf *out)
+{
+	static const char digits[] = "0123456789ABCDEF";
+	size_t i;
+
+	for (i = 0; name[i]; i++) {
+		if (must_escape(name, i)) {
+			buf_putc(out, '%');
+			buf_putc(out, digits[(unsigned char)name[i] >> 4]);
+			buf_putc(out, digits[(unsigned char)name[i] & 15]);
+		} else {
+			buf_putc(out, name[i]);
+		}
+	}
+}
+
+static int hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+/*
+ * The SQL name behind a name of the tree, to be freed; NULL with *@err set if it
+ * is none.  Each SQL name has one name in the tree, so only that one is taken.
+ */
+static char *name_unescape(const char *name, size_t len, int *err)
+{
+	char *sql = ksql_alloc(len + 1);
+	struct buf again = { 0 };
+	size_t i, n = 0;
+	bool same;
+
+	*err = -ENOMEM;
+	if (!sql)
+		return NULL;
+	for (i = 0; i < len; i++) {
+		if (name[i] == '%' && len - i > 2 && hex_digit(name[i + 1]) >= 0 &&
+		    hex_digit(name[i + 2]) >= 0) {
+			sql[n++] = (char)(hex_digit(name[i + 1]) << 4 | hex_digit(name[i + 2]));
+			i += 2;
+		} else {
+			sql[n++] = name[i];
+		}
+	}
+	sql[n] = '\0';
+	name_escape(sql, &again);
+	same = again.len == len && memcmp(again.data, name, len) == 0;
+	if (!again.failed && !same)
+		*err = -ENOENT;
+	if (again.failed || !same) {
+		ksql_free(sql);
+		sql = NULL;
+	}
+	buf_free(&again);
+	return sql;
+}
+
+/* --- nodes ------------------------------------------------------------------------------ */
+
+/* FNV-1a, 64 bits, by Fowler, Noll and Vo. */
+static uint64_t hash_more(uint64_t h, const char *p)
+{
+	do {
+		h = (h ^ (unsigned char)*p) * 1099511628211ull;
+	} while (*p++);
+	return h;
+}
+
+static uint64_t node_number(const struct entry *entry, const char *object)
+{
+	uint64_t h = 14695981039346656037ull;
+
+	if (entry == &root_entry)
+		return 1;
+	h = hash_more(h, entry->name ? entry->name : "/");
+	return hash_more(h, object ? object : "") | 2; /* neither 0 nor 1 */
+}
+
+static bool is_dir(const struct entry *entry)
+{
+	return entry->kind == KIND_DIR || entry->kind == KIND_TABLES;
+}
+
+/* Takes over @object; NULL if no memory. */
+static struct ksql_node *node_new(const struct entry *entry, char *object)
+{
+	struct ksql_node *node = ksql_zalloc(sizeof(*node));
+
+	if (!node) {
+		ksql_free(object);
+		return NULL;
+	}
+	node->entry = entry;
+	node->object = object;
+	node->head.users = 1;
+	node->head.ino = node_number(entry, object);
+	node->head.is_dir = is_dir(entry);
+	node->head.is_stream = entry->kind == KIND_QUERY;
+	node->head.is_written = entry->kind == KIND_QUERY;
+	return node;
+}
+
+void engine_node_free(struct ksql_node *node)
+{
+	ksql_free(node->object);
+	ksql_free(node);
+}
+
+struct ksql_node *engine_root(struct ksql_db *db)
+{
+	(void)db;
+	return node_new(&root_entry, NULL);
+}
+
+static int lookup_table(struct ksql_db *db, struct ksql_node *dir, const char *name, size_t len,
+			struct ksql_node **out)
+{
+	char *sql;
+	int ret;
+
+	sql = name_unescape(name, len, &ret);
+	if (!sql)
+		return ret;
+	ret = catalog_has(db, sql);
+	if (ret <= 0) {
+		ksql_free(sql);
+		return ret ? ret : -ENOENT;
+	}
+	*out = node_new(dir->entry->children, sql);
+	return *out ? 0 : -ENOMEM;
+}
+
+int engine_lookup(struct ksql_db *db, struct ksql_node *dir, const char *name, size_t len,
+		  struct ksql_node **out)
+{
+	const struct entry *e;
+	char *object = NULL;
+
+	if (!is_dir(dir->entry))
+		return -ENOTDIR;
+	if (len > NAME_MAX_BYTES)
+		return -ENAMETOOLONG;
+	if (dir->entry->kind == KIND_TABLES)
+		return lookup_table(db, dir, name, len, out);
+	for (e = dir->entry->children; e->name; e++)
+		if (strlen(e->name) == len && memcmp(e->name, name, len) == 0)
+			break;
+	if (!e->name)
+		return -ENOENT;
+	if (dir->object) {
+		object = ksql_strndup(dir->object, strlen(dir->object));
+		if (!object)
+			return -ENOMEM;
+	}
+	*out = node_new(e, object);
+	return *out ? 0 : -ENOMEM;
+}
+
+int engine_node_exists(struct ksql_db *db, struct ksql_node *node)
+{
+	return node->object ? catalog_has(db, node->object) : 1;
+}
+
+int engine_getattr(struct ksql_db *db, struct ksql_node *node, uint32_t uid,
+		   struct ksql_attr *attr)
+{
+	int exists = engine_node_exists(db, node);
+
+	if (exists <= 0)
+		return exists ? exists : -ENOENT;
+	attr->ino = node->head.ino;
+	attr->mtime_ns = __atomic_load_n(&db->changed_ns, __ATOMIC_RELAXED);
+	attr->size = 0;
+	return is_dir(node->entry) ? 0 : open_size(db, node, uid, &attr->size);
+}
+
+/* --- listing ------------------------------------------------------------------------------ */
+
+/* Entries are gathered first, as what they point to still moves while it grows. */
+struct listing {
+	struct buf names; /* each ended by NUL */
+	struct buf inos;  /* uint64_t each */
+	const struct entry *table;
+	uint64_t count;
+};
+
+static void list_one(struct listing *l, const char *name, size_t len, uint64_t ino)
+{
+	buf_add(&l->names, name, len);
+	buf_putc(&l->names, '\0');
+	buf_add(&l->inos, &ino, sizeof(ino));
+	l->count++;
+}
+
+static void list_table(void *arg, const char *name)
+{
+	struct listing *l = arg;
+	struct buf escaped = { 0 };
+
+	name_escape(name, &escaped);
+	if (escaped.failed)
+		l->names.failed = true;
+	else if (escaped.len && escaped.len <= NAME_MAX_BYTES)
+		list_one(l, escaped.data, escaped.len, node_number(l->table, name));
+	buf_free(&escaped);
+}
+
+static int list_entries(struct ksql_node *node, struct listing *l)
+{
+	const struct entry *e;
+
+	for (e = node->entry->children; e->name; e++)
+		list_one(l, e->name, strlen(e->name), node_number(e, node->object));
+	return 0;
+}
+
+static bool child_is_dir(const struct ksql_node *node, uint64_t i)
+{
+	return node->entry->kind == KIND_TABLES || is_dir(&node->entry->children[i]);
+}
+
+static struct ksql_dir *listing_to_dir(const struct ksql_node *node, const struct listing *l)
+{
+	struct ksql_dir *dir = ksql_zalloc(sizeof(*dir));
+	const char *from = l->names.data;
+	char *names;
+	uint64_t i;
+
+	if (!dir)
+		return NULL;
+	dir->entries = ksql_alloc(l->count * sizeof(*dir->entries) + l->names.len + 1);
+	if (!dir->entries) {
+		ksql_free(dir);
+		return NULL;
+	}
+	names = (char *)(dir->entries + l->count);
+	if (l->names.len)
+		memcpy(names, from, l->names.len);
+	for (i = 0; i < l->count; i++) {
+		struct ksql_dirent *e = &dir->entries[i];
+
+		e->name = names;
+		e->name_len = strlen(names);
+		e->is_dir = child_is_dir(node, i);
+		memcpy(&e->ino, l->inos.data + i * sizeof(e->ino), sizeof(e->ino));
+		names += e->name_len + 1;
+	}
+	dir->count = l->count;
+	return dir;
+}
+
+int engine_opendir(struct ksql_db *db, struct ksql_node *node, struct ksql_dir **dir)
+{
+	struct listing l = { .table = node->entry->children };
+	int err;
+
+	if (!is_dir(node->entry))
+		return -ENOTDIR;
+	if (node->entry->kind == KIND_TABLES)
+		err = catalog_each(db, list_table, &l);
+	else
+		err = list_entries(node, &l);
+	if (!err) {
+		*dir = l.names.failed || l.inos.failed ? NULL : listing_to_dir(node, &l);
+		err = *dir ? 0 : -ENOMEM;
+	}
+	buf_free(&l.names);
+	buf_free(&l.inos);
+	return err;
+}
+
+void engine_closedir(struct ksql_dir *dir)
+{
+	ksql_free(dir->entries);
+	ksql_free(dir);
+}

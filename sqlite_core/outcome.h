@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/*
+ * outcome.h - what a finished batch left: the files result*, value, error, status.
+ *
+ * One for each uid, pinned by whoever has one of its files open.  Constant once
+ * published, but for texts rendered when first asked for.  Engine side.
+ */
+#ifndef KSQL_OUTCOME_H
+#define KSQL_OUTCOME_H
+
+#include "exec.h"
+
+struct ksql_db;
+struct port_mutex;
+
+struct outcome {
+	struct outcome *next;	/* in the database's list; under its lock */
+	uint32_t users;		/* atomic */
+	uint32_t uid;
+	int err;		/* of the batch whose rows these are: 0 or negative errno */
+	struct outcome *result; /* whose rows result* shows: counted, or NULL for its own */
+	struct rows rows;
+	struct buf error;	/* text of the file */
+	struct buf status;	/* likewise */
+
+	struct port_mutex *lock; /* owned; protects all below */
+	struct buf text[FORMATS];
+	bool have[FORMATS];	/* text[] is rendered */
+	struct buf value;
+	bool have_value;
+};
+
+/** outcome_new() - one user: the caller.  NULL if no memory. */
+struct outcome *outcome_new(uint32_t uid);
+/** outcome_put() - NULL is allowed. */
+void outcome_put(struct outcome *o);
+/** outcome_get() - what a uid has, counted; NULL if nothing yet. */
+struct outcome *outcome_get(struct ksql_db *db, uint32_t uid);
+/** outcome_publish() - in place of what @o->uid had; takes over the caller's count. */
+void outcome_publish(struct ksql_db *db, struct outcome *o);
+/** outcome_forget() - everything that all uids have. */
+void outcome_forget(struct ksql_db *db);
+/** outcome_rows() - the outcome whose rows result* and value show. */
+struct outcome *outcome_rows(struct outcome *o);
+/** outcome_text() - the rows in a format.  0 or -errno. */
+int outcome_text(struct outcome *o, enum format format, const struct buf **text);
+/** outcome_value() - the text of the file "value".  0 or -errno. */
+int outcome_value(struct outcome *o, const struct buf **text);
+
+#endif /* KSQL_OUTCOME_H */

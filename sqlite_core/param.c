@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: MIT OR GPL-2.0-only
+/*
+ * param.c - the parameters that follow a statement.
+ *
+ * A parameter is text, unless its first byte is one of SQLite's type codes.
+ */
+#include "param.h"
+
+#include "port/cstd.h"
+#include "mem.h"
+#include "render.h"
+#include "sqlite/unit.h"
+
+/* All of the text, a decimal integer of 64 bits. */
+static bool read_integer(const char *p, size_t n, sqlite3_int64 *out)
+{
+	bool negative = n && p[0] == '-';
+	uint64_t v = 0, max = negative ? 1ull << 63 : (1ull << 63) - 1;
+	size_t i = n && (p[0] == '-' || p[0] == '+') ? 1 : 0;
+
+	if (i == n)
+		return false;
+	for (; i < n; i++) {
+		uint64_t digit = (uint64_t)(unsigned char)p[i] - '0';
+
+		if (digit > 9 || v > (max - digit) / 10)
+			return false;
+		v = v * 10 + digit;
+	}
+	*out = (sqlite3_int64)(negative ? 0 - v : v);
+	return true;
+}
+
+/* What the engine writes for a real, it reads: "Inf" and "-Inf" too. */
+static bool read_real(const char *text, double *out)
+{
+	bool negative = text[0] == '-';
+
+	if (sqlite3_stricmp(text + negative, "inf") == 0) {
+		*out = negative ? -__builtin_inf() : __builtin_inf();
+		return true;
+	}
+	return ksql_text_to_real(text, out) > 0;
+}
+
+static int hex_value(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	if (c >= 'A' && c <= 'F')
+		return c - 'A' + 10;
+	return -1;
+}
+
+static int bind_blob(sqlite3_stmt *stmt, int i, const char *hex, size_t n)
+{
+	char *blob;
+	size_t k;
+
+	if (n % 2)
+		return SQLITE_MISMATCH;
+	if (!n)
+		return sqlite3_bind_zeroblob(stmt, i, 0);
+	blob = ksql_alloc(n / 2);
+	if (!blob)
+		return SQLITE_NOMEM;
+	for (k = 0; k < n; k += 2) {
+		int high = hex_value(hex[k]), low = hex_value(hex[k + 1]);
+
+		if (high < 0 || low < 0) {
+			ksql_free(blob);
+			return SQLITE_MISMATCH;
+		}
+		blob[k / 2] = (char)(high << 4 | low);
+	}
+	return sqlite3_bind_blob64(stmt, i, blob, n / 2, ksql_free);
+}
+
+/* @p is NUL-terminated; @n without the NUL. */
+static int bind_one(sqlite3_stmt *stmt, int i, const char *p, size_t n)
+{
+	sqlite3_int64 integer;
+	double real;
+
+	switch (n ? p[0] : 0) {
+	case SQLITE_INTEGER:
+		return read_integer(p + 1, n - 1, &integer) ?
+			       sqlite3_bind_int64(stmt, i, integer) :
+			       SQLITE_MISMATCH;
+	case SQLITE_FLOAT:
+		return read_real(p + 1, &real) ? sqlite3_bind_double(stmt, i, real) :
+						 SQLITE_MISMATCH;
+	case SQLITE_BLOB:
+		return bind_blob(stmt, i, p + 1, n - 1);
+	case SQLITE_NULL:
+		return n == 1 ? sqlite3_bind_null(stmt, i) : SQLITE_MISMATCH;
+	case SQLITE_TEXT:
+		p++;
+		n--;
+		break;
+	}
+	if (utf8_valid(p, n) != n)
+		return SQLITE_MISMATCH;
+	return sqlite3_bind_text64(stmt, i, p, n, SQLITE_STATIC, SQLITE_UTF8);
+}
+
+static int bind_fault(int rc, int i, struct fault *f)
+{
+	switch (rc) {
+	case SQLITE_NOMEM:
+		return fault_set(f, -ENOMEM, -1, "out of memory");
+	case SQLITE_TOOBIG:
+		return fault_set(f, -EFBIG, -1, "parameter %d is too long", i);
+	default:
+		return fault_set(f, -EINVAL, -1, "parameter %d is not of the type it says", i);
+	}
+}
+
+int param_bind(sqlite3_stmt *stmt, const char *p, size_t n, struct fault *f)
+{
+	int want = sqlite3_bind_parameter_count(stmt), have = 0, rc;
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		have += !p[i];
+	if (n && p[n - 1])
+		return fault_set(f, -EINVAL, -1, "parameter %d is not ended by NUL", have + 1);
+	if (have != want)
+		return fault_set(f, -EINVAL, -1, "the statement has %d parameter%s, %d given", want,
+				 want == 1 ? "" : "s", have);
+	for (i = 0; have; have--) {
+		size_t len = strlen(p + i);
+
+		rc = bind_one(stmt, want - have + 1, p + i, len);
+		if (rc)
+			return bind_fault(rc, want - have + 1, f);
+		i += len + 1;
+	}
+	return 0;
+}

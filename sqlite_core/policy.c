@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: MIT OR GPL-2.0-only
+/*
+ * policy.c - what a statement may do, and how much of it.
+ *
+ * The hardening follows SQLite's own page "Defense Against The Dark Arts".
+ */
+#include "policy.h"
+
+#include "port/cstd.h"
+#include "conn.h"
+#include "db.h"
+#include "memvfs.h"
+
+/*
+ * Opcodes between two looks at the clock and at who else wants the processor:
+ * some tens of microseconds.
+ */
+#define PROGRESS_OPCODES 500
+
+/* --- PRAGMAs ----------------------------------------------------------------- */
+
+enum {
+	PRAGMA_READ = 1,  /* without an argument */
+	PRAGMA_ARG = 2,	  /* with one */
+	PRAGMA_STATE = 4, /* the argument changes the connection: it is not shared after */
+};
+
+/* docs/pragmas.md says why each is here; what is not here is refused. */
+static const struct {
+	const char *name;
+	unsigned int may;
+} pragmas[] = {
+	{ "analysis_limit", PRAGMA_READ | PRAGMA_ARG | PRAGMA_STATE },
+	{ "application_id", PRAGMA_READ | PRAGMA_ARG },
+	{ "auto_vacuum", PRAGMA_READ | PRAGMA_ARG },
+	{ "automatic_index", PRAGMA_READ | PRAGMA_ARG | PRAGMA_STATE },
+	{ "busy_timeout", PRAGMA_READ },
+	{ "cache_size", PRAGMA_READ },
+	{ "cell_size_check", PRAGMA_READ },
+	{ "collation_list", PRAGMA_READ },
+	{ "compile_options", PRAGMA_READ },
+	{ "data_version", PRAGMA_READ },
+	{ "database_list", PRAGMA_READ },
+	{ "defer_foreign_keys", PRAGMA_READ | PRAGMA_ARG | PRAGMA_STATE },
+	{ "encoding", PRAGMA_READ },
+	{ "foreign_key_check", PRAGMA_READ | PRAGMA_ARG },
+	{ "foreign_key_list", PRAGMA_ARG },
+	{ "foreign_keys", PRAGMA_READ | PRAGMA_ARG | PRAGMA_STATE },
+	{ "freelist_count", PRAGMA_READ },
+	{ "function_list", PRAGMA_READ },
+	{ "ignore_check_constraints", PRAGMA_READ | PRAGMA_ARG | PRAGMA_STATE },
+	{ "incremental_vacuum", PRAGMA_READ | PRAGMA_ARG },
+	{ "index_info", PRAGMA_ARG },
+	{ "index_list", PRAGMA_ARG },
+	{ "index_xinfo", PRAGMA_ARG },
+	{ "integrity_check", PRAGMA_READ | PRAGMA_ARG },
+	{ "journal_mode", PRAGMA_READ },
+	{ "legacy_alter_table", PRAGMA_READ | PRAGMA_ARG | PRAGMA_STATE },
+	{ "locking_mode", PRAGMA_READ },
+	{ "max_page_count", PRAGMA_READ },
+	{ "mmap_size", PRAGMA_READ },
+	{ "module_list", PRAGMA_READ },
+	{ "optimize", PRAGMA_READ | PRAGMA_ARG },
+	{ "page_count", PRAGMA_READ },
+	{ "page_size", PRAGMA_READ },
+	{ "pragma_list", PRAGMA_READ },
+	{ "query_only", PRAGMA_READ | PRAGMA_ARG | PRAGMA_STATE },
+	{ "quick_check", PRAGMA_READ | PRAGMA_ARG },
+	{ "recursive_triggers", PRAGMA_READ | PRAGMA_ARG | PRAGMA_STATE },
+	{ "reverse_unordered_selects", PRAGMA_READ | PRAGMA_ARG | PRAGMA_STATE },
+	{ "schema_version", PRAGMA_READ },
+	{ "secure_delete", PRAGMA_READ | PRAGMA_ARG | PRAGMA_STATE },
+	{ "synchronous", PRAGMA_READ },
+	{ "table_info", PRAGMA_ARG },
+	{ "table_list", PRAGMA_READ | PRAGMA_ARG },
+	{ "table_xinfo", PRAGMA_ARG },
+	{ "temp_store", PRAGMA_READ },
+	{ "trusted_schema", PRAGMA_READ },
+	{ "user_version", PRAGMA_READ | PRAGMA_ARG },
+	{ "wal_checkpoint", PRAGMA_READ | PRAGMA_ARG },
+};
+
+static int may_pragma(struct conn *c, const char *name, const char *arg)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(pragmas) / sizeof(pragmas[0]); i++) {
+		if (sqlite3_stricmp(pragmas[i].name, name) != 0)
+			continue;
+		if (!(pragmas[i].may & (arg ? PRAGMA_ARG : PRAGMA_READ)))
+			break;
+		if (arg && (pragmas[i].may & PRAGMA_STATE))
+			c->tainted = true;
+		return SQLITE_OK;
+	}
+	return SQLITE_DENY;
+}
+
+/* --- the authorizer ------------------------------------------------------------- */
+
+/* There are no files: VACUUM attaches "", and a user may have a scratch database. */
+static int may_attach(struct conn *c, const char *name)
+{
+	if (!name || (name[0] && strcmp(name, ":memory:") != 0))
+		return SQLITE_DENY;
+	c->tainted = true;
+	return SQLITE_OK;
+}
+
+static int authorize(void *arg, int action, const char *first, const char *second,
+		     const char *schema, const char *trigger)
+{
+	struct conn *c = arg;
+
+	(void)schema;
+	(void)trigger;
+	switch (action) {
+	case SQLITE_PRAGMA:
+		return may_pragma(c, first, second);
+	case SQLITE_ATTACH:
+		return may_attach(c, first);
+	case SQLITE_CREATE_TEMP_INDEX:
+	case SQLITE_CREATE_TEMP_TABLE:
+	case SQLITE_CREATE_TEMP_TRIGGER:
+	case SQLITE_CREATE_TEMP_VIEW:
+		c->tainted = true;
+		return SQLITE_OK;
+	default:
+		return SQLITE_OK;
+	}
+}
+
+/* --- waiting and stopping --------------------------------------------------------- */
+
+static int progress(void *arg)
+{
+	return conn_poll(arg) != 0;
+}
+
+/*
+ * Somebody holds the lock.  The count of unlocks is read before each try, so
+ * that one that falls between a try and the wait is not missed.
+ */
+static int busy(void *arg, int calls)
+{
+	struct conn *c = arg;
+	struct port_event *unlocked = store_unlocked(c->db->store);
+	int64_t left;
+
+	if (c->no_wait)
+		return 0;
+	if (calls == 0) {
+		c->busy_end_ns = port_monotonic_ns() +
+				 (int64_t)db_options(c->db).busy_ms * 1000000;
+		c->busy_seen = port_event_count(unlocked);
+		return 1;
+	}
+	left = c->busy_end_ns - port_monotonic_ns();
+	if (c->deadline_ns && c->deadline_ns - port_monotonic_ns() < left)
+		left = c->deadline_ns - port_monotonic_ns();
+	if (left <= 0)
+		return 0;
+	if (port_event_wait(unlocked, c->busy_seen, (uint64_t)left) == -EINTR)
+		c->stopped = -EINTR;
+	c->busy_seen = port_event_count(unlocked);
+	return c->stopped == 0;
+}
+
+/* --- limits ------------------------------------------------------------------------- */
+
+/* docs/stack.md: so much of the engine's stack does each of these take at most. */
+static const struct {
+	int limit, value;
+} limits[] = {
+	{ SQLITE_LIMIT_ATTACHED, 2 },
+	{ SQLITE_LIMIT_LIKE_PATTERN_LENGTH, 50000 },
+	{ SQLITE_LIMIT_VDBE_OP, 1000000 },
+	{ SQLITE_LIMIT_COLUMN, 2000 },
+	{ SQLITE_LIMIT_VARIABLE_NUMBER, 32766 },
+	{ SQLITE_LIMIT_WORKER_THREADS, 0 },
+};
+
+static void set_limits(sqlite3 *lite, uint32_t max_sql)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(limits) / sizeof(limits[0]); i++)
+		sqlite3_limit(lite, limits[i].limit, limits[i].value);
+	sqlite3_limit(lite, SQLITE_LIMIT_SQL_LENGTH, (int)max_sql);
+}
+
+/* --- hardening ------------------------------------------------------------------------ */
+
+static const struct {
+	int option, on;
+} config[] = {
+	{ SQLITE_DBCONFIG_DEFENSIVE, 1 },
+	{ SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0 },
+	{ SQLITE_DBCONFIG_WRITABLE_SCHEMA, 0 },
+	{ SQLITE_DBCONFIG_DQS_DDL, 0 },
+	{ SQLITE_DBCONFIG_DQS_DML, 0 },
+	{ SQLITE_DBCONFIG_ENABLE_FTS3_TOKENIZER, 0 },
+	{ SQLITE_DBCONFIG_ENABLE_ATTACH_CREATE, 1 }, /* VACUUM's own */
+	{ SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1 },     /* the log outlives connections */
+};
+
+int policy_install(struct conn *c)
+{
+	struct ksql_options options = db_options(c->db);
+	char sql[64];
+	size_t i;
+	int rc;
+
+	set_limits(c->lite, options.max_sql);
+	for (i = 0; i < sizeof(config) / sizeof(config[0]); i++)
+		sqlite3_db_config(c->lite, config[i].option, config[i].on, NULL);
+	sqlite3_busy_handler(c->lite, busy, c);
+	sqlite3_progress_handler(c->lite, PROGRESS_OPCODES, progress, c);
+	rc = func_install(c);
+	if (rc)
+		return errno_of_sqlite(rc, NULL);
+
+	/* Before the authorizer is there: it allows neither. */
+	sqlite3_snprintf(sizeof(sql), sql, "PRAGMA max_page_count = %llu",
+			 (unsigned long long)(options.size / KSQL_PAGE_SIZE));
+	rc = conn_exec(c, "PRAGMA journal_mode = WAL; PRAGMA cell_size_check = ON");
+	if (!rc)
+		rc = conn_exec(c, sql);
+	if (rc)
+		return rc;
+	sqlite3_set_authorizer(c->lite, authorize, c);
+	return 0;
+}

@@ -1,0 +1,288 @@
+// SPDX-License-Identifier: MIT OR GPL-2.0-only
+/*
+ * port_posix.c - port.h in user space: threads of POSIX, no FPU sections.
+ *
+ * An entry runs on the caller's own stack, of which it may use as much as the
+ * kernel's stack would give it, so that a statement too deep for the kernel is
+ * too deep here.  Sanitizers make frames several times larger; their build
+ * gives the engine as many times more.
+ */
+#define _GNU_SOURCE
+#include "port.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+#include <unistd.h>
+
+#if defined(__SANITIZE_ADDRESS__)
+#define STACK_BUDGET (PORT_STACK_SIZE * 12u)
+#else
+#define STACK_BUDGET PORT_STACK_SIZE
+#endif
+
+struct context {
+	const char *stack_low; /* the engine must not go below */
+	const int *cancel;
+	void *local;
+};
+
+static _Thread_local struct context context;
+static size_t stack_peak; /* atomic; of all threads */
+
+int port_enter(void (*fn)(void *arg), void *arg, const int *cancel)
+{
+	const struct context outer = context;
+
+	context.stack_low = (const char *)__builtin_frame_address(0) - STACK_BUDGET;
+	context.cancel = cancel;
+	context.local = NULL;
+	fn(arg);
+	context = outer;
+	return 0;
+}
+
+size_t port_stack_left(void)
+{
+	const char *here = __builtin_frame_address(0);
+	size_t left = here > context.stack_low ? (size_t)(here - context.stack_low) : 0;
+	size_t used = STACK_BUDGET - left;
+	size_t peak = __atomic_load_n(&stack_peak, __ATOMIC_RELAXED);
+
+	while (used > peak && !__atomic_compare_exchange_n(&stack_peak, &peak, used, true,
+							   __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+		;
+	return left;
+}
+
+size_t port_stack_peak(void)
+{
+	return __atomic_load_n(&stack_peak, __ATOMIC_RELAXED);
+}
+
+int port_pause(void)
+{
+	if (context.cancel && __atomic_load_n(context.cancel, __ATOMIC_ACQUIRE))
+		return -EINTR;
+	return 0;
+}
+
+void *port_local(void)
+{
+	return context.local;
+}
+
+void port_set_local(void *p)
+{
+	context.local = p;
+}
+
+void *port_alloc(size_t n)
+{
+	return malloc(n);
+}
+
+void port_free(void *p)
+{
+	free(p);
+}
+
+size_t port_pages_alloc(void **pages, size_t n)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		pages[i] = aligned_alloc(4096, 4096);
+		if (!pages[i])
+			break;
+		memset(pages[i], 0, 4096);
+	}
+	return i;
+}
+
+void port_pages_free(void **pages, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		free(pages[i]);
+}
+
+uint64_t port_ram(void)
+{
+	return (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+/*
+ * Zeroed memory is an unlocked pthread_mutex_t with glibc and musl; a spinning
+ * lock would be wrong where its holder can be preempted.
+ */
+_Static_assert(sizeof(pthread_mutex_t) <= sizeof(struct port_spin), "port_spin is too small");
+
+void port_spin_lock(struct port_spin *s)
+{
+	pthread_mutex_lock((pthread_mutex_t *)s->opaque);
+}
+
+void port_spin_unlock(struct port_spin *s)
+{
+	pthread_mutex_unlock((pthread_mutex_t *)s->opaque);
+}
+
+struct port_mutex {
+	pthread_mutex_t m;
+};
+
+struct port_mutex *port_mutex_new(void)
+{
+	struct port_mutex *m = malloc(sizeof(*m));
+
+	if (m)
+		pthread_mutex_init(&m->m, NULL);
+	return m;
+}
+
+void port_mutex_free(struct port_mutex *m)
+{
+	if (!m)
+		return;
+	pthread_mutex_destroy(&m->m);
+	free(m);
+}
+
+void port_mutex_lock(struct port_mutex *m)
+{
+	pthread_mutex_lock(&m->m);
+}
+
+bool port_mutex_trylock(struct port_mutex *m)
+{
+	return pthread_mutex_trylock(&m->m) == 0;
+}
+
+void port_mutex_unlock(struct port_mutex *m)
+{
+	pthread_mutex_unlock(&m->m);
+}
+
+struct port_event {
+	pthread_mutex_t lock; /* protects count */
+	pthread_cond_t changed;
+	unsigned long count;
+};
+
+struct port_event *port_event_new(void)
+{
+	struct port_event *e = calloc(1, sizeof(*e));
+	pthread_condattr_t attr;
+
+	if (!e)
+		return NULL;
+	pthread_mutex_init(&e->lock, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&e->changed, &attr);
+	pthread_condattr_destroy(&attr);
+	return e;
+}
+
+void port_event_free(struct port_event *e)
+{
+	if (!e)
+		return;
+	pthread_cond_destroy(&e->changed);
+	pthread_mutex_destroy(&e->lock);
+	free(e);
+}
+
+unsigned long port_event_count(struct port_event *e)
+{
+	unsigned long count;
+
+	pthread_mutex_lock(&e->lock);
+	count = e->count;
+	pthread_mutex_unlock(&e->lock);
+	return count;
+}
+
+void port_event_signal(struct port_event *e)
+{
+	pthread_mutex_lock(&e->lock);
+	e->count++;
+	pthread_cond_broadcast(&e->changed);
+	pthread_mutex_unlock(&e->lock);
+}
+
+/* The cancel flag wakes nobody: look at it this often. */
+#define CANCEL_CHECK_NS 10000000
+
+static struct timespec monotonic_in(uint64_t ns)
+{
+	uint64_t at = (uint64_t)port_monotonic_ns() + ns;
+
+	return (struct timespec){ .tv_sec = (time_t)(at / 1000000000u),
+				  .tv_nsec = (long)(at % 1000000000u) };
+}
+
+int port_event_wait(struct port_event *e, unsigned long seen, uint64_t timeout_ns)
+{
+	int64_t end = port_monotonic_ns() + (int64_t)timeout_ns;
+	int err = 0;
+
+	pthread_mutex_lock(&e->lock);
+	while (e->count == seen) {
+		int64_t left = end - port_monotonic_ns();
+		struct timespec until;
+
+		err = left > 0 ? port_pause() : -ETIMEDOUT;
+		if (err)
+			break;
+		until = monotonic_in(left < CANCEL_CHECK_NS ? (uint64_t)left : CANCEL_CHECK_NS);
+		pthread_cond_timedwait(&e->changed, &e->lock, &until);
+	}
+	pthread_mutex_unlock(&e->lock);
+	return err;
+}
+
+static int64_t clock_ns(clockid_t clock)
+{
+	struct timespec t;
+
+	clock_gettime(clock, &t);
+	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+int64_t port_realtime_ns(void)
+{
+	return clock_ns(CLOCK_REALTIME);
+}
+
+int64_t port_monotonic_ns(void)
+{
+	return clock_ns(CLOCK_MONOTONIC);
+}
+
+void port_random(void *buf, size_t n)
+{
+	if (getrandom(buf, n, 0) != (ssize_t)n)
+		abort(); /* up to 256 bytes cannot fail once the pool is up */
+}
+
+void port_log(enum port_log_level level, const char *line)
+{
+	static const char *const names[] = { "error", "warning", "info" };
+
+	fprintf(stderr, "ksqlfs: %s: %s\n", names[level], line);
+}
+
+int port_init(void)
+{
+	return 0;
+}
+
+void port_exit(void)
+{
+}

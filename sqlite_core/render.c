@@ -1,0 +1,479 @@
+// SPDX-License-Identifier: MIT OR GPL-2.0-only
+/*
+ * render.c - rows as text.
+ */
+#include "render.h"
+
+#include "port/cstd.h"
+#include "mem.h"
+#include "sqlite/unit.h"
+
+static const char hex_digits[] = "0123456789abcdef";
+
+/* --- UTF-8 ------------------------------------------------------------------ */
+
+/* Bytes of the well-formed sequence at @p, 0 if it is none (Unicode, table 3-7). */
+static size_t utf8_sequence(const unsigned char *p, size_t n)
+{
+	unsigned char low = 0x80, high = 0xbf;
+	size_t len, i;
+
+	if (p[0] < 0x80)
+		return 1;
+	if (p[0] < 0xc2 || p[0] > 0xf4)
+		return 0;
+	len = p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : 4;
+	if (n < len)
+		return 0;
+	if (p[0] == 0xe0)
+		low = 0xa0;
+	else if (p[0] == 0xed)
+		high = 0x9f;
+	else if (p[0] == 0xf0)
+		low = 0x90;
+	else if (p[0] == 0xf4)
+		high = 0x8f;
+	if (p[1] < low || p[1] > high)
+		return 0;
+	for (i = 2; i < len; i++)
+		if ((p[i] & 0xc0) != 0x80)
+			return 0;
+	return len;
+}
+
+size_t utf8_valid(const char *text, size_t n)
+{
+	const unsigned char *p = (const unsigned char *)text;
+	size_t i = 0, len;
+	uint64_t word;
+
+	while (i < n) {
+		while (n - i >= sizeof(word)) {
+			memcpy(&word, p + i, sizeof(word));
+			if (word & 0x8080808080808080ull)
+				break;
+			i += sizeof(word);
+		}
+		if (i == n)
+			break;
+		len = utf8_sequence(p + i, n - i);
+		if (!len)
+			break;
+		i += len;
+	}
+	return i;
+}
+
+/* U+FFFD for each byte that belongs to no character. */
+static void put_replacement(struct buf *out)
+{
+	buf_add(out, "\xef\xbf\xbd", 3);
+}
+
+/*
+ * Copy text, giving bytes that @special marks to @put, and what is not UTF-8 as
+ * U+FFFD.  All four formats are this with another table.
+ */
+static void put_text(struct buf *out, const char *text, size_t n, bool (*special)(unsigned char),
+		     void (*put)(struct buf *out, unsigned char c))
+{
+	size_t from = 0, i = 0;
+
+	while (i < n) {
+		unsigned char c = (unsigned char)text[i];
+		size_t len;
+
+		if (c >= 0x80) {
+			len = utf8_sequence((const unsigned char *)text + i, n - i);
+			if (len) {
+				i += len;
+				continue;
+			}
+			buf_add(out, text + from, i - from);
+			put_replacement(out);
+			from = ++i;
+		} else if (special(c)) {
+			buf_add(out, text + from, i - from);
+			put(out, c);
+			from = ++i;
+		} else {
+			i++;
+		}
+	}
+	buf_add(out, text + from, n - from);
+}
+
+/* --- numbers ---------------------------------------------------------------- */
+
+static void put_integer(struct buf *out, sqlite3_int64 v)
+{
+	char digits[20];
+	uint64_t rest = v < 0 ? 0 - (uint64_t)v : (uint64_t)v;
+	int at = sizeof(digits);
+
+	do {
+		digits[--at] = (char)('0' + rest % 10);
+		rest /= 10;
+	} while (rest);
+	if (v < 0)
+		digits[--at] = '-';
+	buf_add(out, digits + at, sizeof(digits) - (size_t)at);
+}
+
+static bool same_bits(double a, double b)
+{
+	return memcmp(&a, &b, sizeof(a)) == 0;
+}
+
+/*
+ * The fewest digits that read back as the same number: a number that has a
+ * form of 15 digits or less is given it by %.15g; below 2^-1022 there is less
+ * precision, and fewer may do.
+ */
+static void put_real(struct buf *out, double v, const char *infinity)
+{
+	int digits = v > -2.3e-308 && v < 2.3e-308 ? 1 : 15;
+	char text[40];
+	double back;
+
+	if (v > 1.7976931348623157e308 || v < -1.7976931348623157e308) {
+		if (v < 0)
+			buf_putc(out, '-');
+		buf_puts(out, infinity);
+		return;
+	}
+	for (;; digits++) {
+		sqlite3_snprintf(sizeof(text), text, "%!.*g", digits, v);
+		if (digits == 17)
+			break;
+		if (ksql_text_to_real(text, &back) > 0 && same_bits(back, v))
+			break;
+	}
+	buf_puts(out, text);
+}
+
+static void put_hex(struct buf *out, const char *data, size_t n)
+{
+	char *to = buf_grow(out, 2 * n);
+	size_t i;
+
+	if (!to)
+		return;
+	for (i = 0; i < n; i++) {
+		to[2 * i] = hex_digits[(unsigned char)data[i] >> 4];
+		to[2 * i + 1] = hex_digits[(unsigned char)data[i] & 15];
+	}
+	out->len += 2 * n;
+}
+
+static void put_base64(struct buf *out, const char *data, size_t n)
+{
+	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	const unsigned char *p = (const unsigned char *)data;
+	size_t i, k;
+
+	for (i = 0; i < n; i += 3) {
+		uint32_t left = n - i < 3 ? (uint32_t)(n - i) : 3;
+		uint32_t bits = (uint32_t)p[i] << 16;
+		char four[4];
+
+		if (left > 1)
+			bits |= (uint32_t)p[i + 1] << 8;
+		if (left > 2)
+			bits |= p[i + 2];
+		for (k = 0; k < 4; k++)
+			four[k] = k <= left ? digits[bits >> (18 - 6 * k) & 63] : '=';
+		buf_add(out, four, 4);
+	}
+}
+
+/* --- CSV: RFC 4180 ------------------------------------------------------------ */
+
+static bool csv_is_quote(unsigned char c)
+{
+	return c == '"';
+}
+
+static void csv_put_quote(struct buf *out, unsigned char c)
+{
+	(void)c;
+	buf_add(out, "\"\"", 2);
+}
+
+static bool csv_needs_quotes(const char *text, size_t n)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		if (text[i] == '"' || text[i] == ',' || text[i] == '\n' || text[i] == '\r')
+			return true;
+	return n == 0; /* the empty string is not NULL */
+}
+
+static void csv_text(struct buf *out, const char *text, size_t n)
+{
+	bool quotes = csv_needs_quotes(text, n);
+
+	if (quotes)
+		buf_putc(out, '"');
+	put_text(out, text, n, csv_is_quote, csv_put_quote);
+	if (quotes)
+		buf_putc(out, '"');
+}
+
+/* --- TSV: the same with tabs, no quotes, and escapes ---------------------------- */
+
+static bool tsv_is_special(unsigned char c)
+{
+	return c == '\t' || c == '\n' || c == '\\';
+}
+
+static void tsv_put_special(struct buf *out, unsigned char c)
+{
+	buf_putc(out, '\\');
+	buf_putc(out, c == '\t' ? 't' : c == '\n' ? 'n' : '\\');
+}
+
+static void tsv_text(struct buf *out, const char *text, size_t n)
+{
+	if (n == 0)
+		buf_add(out, "\"\"", 2);
+	else
+		put_text(out, text, n, tsv_is_special, tsv_put_special);
+}
+
+/* --- JSON: RFC 8259 ------------------------------------------------------------- */
+
+static bool json_is_special(unsigned char c)
+{
+	return c < 0x20 || c == '"' || c == '\\';
+}
+
+static void json_put_special(struct buf *out, unsigned char c)
+{
+	static const char named[] = "\bb\tt\nn\ff\rr\"\"\\\\";
+	const char *name;
+
+	buf_putc(out, '\\');
+	for (name = named; *name; name += 2) {
+		if ((unsigned char)*name == c) {
+			buf_putc(out, name[1]);
+			return;
+		}
+	}
+	buf_puts(out, "u00");
+	buf_putc(out, hex_digits[c >> 4]);
+	buf_putc(out, hex_digits[c & 15]);
+}
+
+static void json_text(struct buf *out, const char *text, size_t n)
+{
+	buf_putc(out, '"');
+	put_text(out, text, n, json_is_special, json_put_special);
+	buf_putc(out, '"');
+}
+
+/* --- values --------------------------------------------------------------------- */
+
+static bool is_json(const struct render *r)
+{
+	return r->format == FORMAT_JSON || r->format == FORMAT_NDJSON;
+}
+
+static void put_value(struct render *r, struct buf *out, const struct value *v)
+{
+	bool json = is_json(r);
+
+	switch (v->type) {
+	case SQLITE_INTEGER:
+		put_integer(out, v->integer);
+		break;
+	case SQLITE_FLOAT:
+		put_real(out, v->real, json ? "9e999" : "Inf");
+		break;
+	case SQLITE_TEXT:
+		if (json)
+			json_text(out, v->bytes.data, v->bytes.len);
+		else if (r->format == FORMAT_CSV)
+			csv_text(out, v->bytes.data, v->bytes.len);
+		else
+			tsv_text(out, v->bytes.data, v->bytes.len);
+		break;
+	case SQLITE_BLOB:
+		if (json) {
+			buf_puts(out, "{\"$base64\":\"");
+			put_base64(out, v->bytes.data, v->bytes.len);
+			buf_puts(out, "\"}");
+		} else {
+			buf_puts(out, "\\x");
+			put_hex(out, v->bytes.data, v->bytes.len);
+		}
+		break;
+	default:
+		if (json)
+			buf_puts(out, "null");
+		break;
+	}
+}
+
+static bool nothing_is_special(unsigned char c)
+{
+	(void)c;
+	return false;
+}
+
+void render_bare(struct buf *out, const struct value *v)
+{
+	struct render plain = { .format = FORMAT_CSV };
+
+	if (v->type == SQLITE_TEXT)
+		put_text(out, v->bytes.data, v->bytes.len, nothing_is_special, NULL);
+	else
+		put_value(&plain, out, v);
+}
+
+int value_of_column(struct value *v, sqlite3_stmt *stmt, int i)
+{
+	v->type = sqlite3_column_type(stmt, i);
+	switch (v->type) {
+	case SQLITE_INTEGER:
+		v->integer = sqlite3_column_int64(stmt, i);
+		break;
+	case SQLITE_FLOAT:
+		v->real = sqlite3_column_double(stmt, i);
+		break;
+	case SQLITE_TEXT:
+		v->bytes.data = (const char *)sqlite3_column_text(stmt, i);
+		v->bytes.len = (size_t)sqlite3_column_bytes(stmt, i);
+		return v->bytes.data ? 0 : -ENOMEM;
+	case SQLITE_BLOB:
+		v->bytes.data = sqlite3_column_blob(stmt, i);
+		v->bytes.len = (size_t)sqlite3_column_bytes(stmt, i);
+		return v->bytes.data || !v->bytes.len ? 0 : -ENOMEM;
+	}
+	return 0;
+}
+
+/* --- rows ------------------------------------------------------------------------ */
+
+static bool name_is_taken(const char *name, const char *const *names, int columns)
+{
+	int i;
+
+	for (i = 0; i < columns; i++)
+		if (strcmp(names[i], name) == 0)
+			return true;
+	return false;
+}
+
+/* "name":  - and where a name came before, "name_2":, "name_3": */
+static void json_key(struct render *r, const char *const *names, int i)
+{
+	char *other = NULL;
+	int before = 0, k;
+
+	for (k = 0; k < i; k++)
+		before += strcmp(names[k], names[i]) == 0;
+	if (before) {
+		do {
+			sqlite3_free(other);
+			other = sqlite3_mprintf("%s_%d", names[i], ++before);
+		} while (other && name_is_taken(other, names, r->columns));
+		if (!other)
+			r->head.failed = true;
+	}
+	buf_putc(&r->head, i ? ',' : '{');
+	json_text(&r->head, other ? other : names[i], strlen(other ? other : names[i]));
+	buf_putc(&r->head, ':');
+	sqlite3_free(other);
+}
+
+int render_init(struct render *r, enum format format, const char *const *names, int columns)
+{
+	int i;
+
+	memset(r, 0, sizeof(*r));
+	r->format = format;
+	r->columns = columns;
+	if (is_json(r)) {
+		r->key_end = ksql_alloc((size_t)(columns ? columns : 1) * sizeof(*r->key_end));
+		if (!r->key_end)
+			return -ENOMEM;
+	}
+	for (i = 0; i < columns; i++) {
+		if (is_json(r)) {
+			json_key(r, names, i);
+			r->key_end[i] = r->head.len;
+			continue;
+		}
+		if (i)
+			buf_putc(&r->head, format == FORMAT_CSV ? ',' : '\t');
+		if (format == FORMAT_CSV)
+			csv_text(&r->head, names[i], strlen(names[i]));
+		else
+			tsv_text(&r->head, names[i], strlen(names[i]));
+	}
+	if (!is_json(r) && columns)
+		buf_putc(&r->head, '\n');
+	return r->head.failed ? -ENOMEM : 0;
+}
+
+void render_fini(struct render *r)
+{
+	buf_free(&r->head);
+	ksql_free(r->key_end);
+	r->key_end = NULL;
+}
+
+void render_restart(struct render *r)
+{
+	r->rows = 0;
+}
+
+void render_begin(struct render *r, struct buf *out)
+{
+	if (r->format == FORMAT_JSON)
+		buf_putc(out, '[');
+	else if (r->format != FORMAT_NDJSON)
+		buf_add(out, r->head.data, r->head.len);
+}
+
+static void json_row(struct render *r, struct buf *out, const struct value *values)
+{
+	size_t from = 0;
+	int i;
+
+	if (r->format == FORMAT_JSON && r->rows)
+		buf_add(out, ",\n", 2);
+	for (i = 0; i < r->columns; i++) {
+		buf_add(out, r->head.data + from, r->key_end[i] - from);
+		from = r->key_end[i];
+		put_value(r, out, &values[i]);
+	}
+	buf_putc(out, '}');
+	if (r->format == FORMAT_NDJSON)
+		buf_putc(out, '\n');
+}
+
+void render_row(struct render *r, struct buf *out, const struct value *values)
+{
+	int i;
+
+	if (is_json(r)) {
+		json_row(r, out, values);
+	} else {
+		for (i = 0; i < r->columns; i++) {
+			if (i)
+				buf_putc(out, r->format == FORMAT_CSV ? ',' : '\t');
+			put_value(r, out, &values[i]);
+		}
+		buf_putc(out, '\n');
+	}
+	r->rows++;
+}
+
+void render_end(struct render *r, struct buf *out)
+{
+	if (r->format == FORMAT_JSON)
+		buf_add(out, "]\n", 2);
+}

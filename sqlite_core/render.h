@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/*
+ * render.h - rows as text: CSV, TSV, JSON, NDJSON (docs/interface.md, "Results").
+ * Engine side.
+ */
+#ifndef KSQL_RENDER_H
+#define KSQL_RENDER_H
+
+#include "buf.h"
+#include "sqlite3.h"
+
+enum format { FORMAT_CSV, FORMAT_TSV, FORMAT_JSON, FORMAT_NDJSON, FORMATS };
+
+/* One value of a row; text and blob point into their owner's memory. */
+struct value {
+	int type; /* SQLITE_INTEGER, _FLOAT, _TEXT, _BLOB, _NULL */
+	union {
+		sqlite3_int64 integer;
+		double real;
+		struct {
+			const char *data;
+			size_t len;
+		} bytes; /* text and blob */
+	};
+};
+
+struct render {
+	enum format format;
+	int columns;
+	struct buf head; /* CSV, TSV: the header line; JSON: the keys, one after another */
+	size_t *key_end; /* JSON: where in @head each key ends */
+	uint64_t rows;	 /* rendered so far */
+};
+
+/**
+ * render_init() - for a set of columns
+ * @names: @columns column names, UTF-8
+ *
+ * Return: 0 or -ENOMEM; either way ended by render_fini().
+ */
+int render_init(struct render *r, enum format format, const char *const *names, int columns);
+void render_fini(struct render *r);
+/** render_restart() - from the first row again. */
+void render_restart(struct render *r);
+
+/** render_begin() - what comes before the first row. */
+void render_begin(struct render *r, struct buf *out);
+void render_row(struct render *r, struct buf *out, const struct value *values);
+/** render_end() - what comes after the last. */
+void render_end(struct render *r, struct buf *out);
+
+/** render_bare() - one value as the file "value" shows it: no quoting. */
+void render_bare(struct buf *out, const struct value *value);
+
+/** value_of_column() - column @i of the row that @stmt stands on.  0 or -ENOMEM. */
+int value_of_column(struct value *value, sqlite3_stmt *stmt, int i);
+
+/** utf8_valid() - how many of @n bytes, from the first, are whole UTF-8. */
+size_t utf8_valid(const char *p, size_t n);
+
+#endif /* KSQL_RENDER_H */

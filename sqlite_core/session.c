@@ -1,0 +1,450 @@
+// SPDX-License-Identifier: MIT OR GPL-2.0-only
+/*
+ * session.c - SQL as it arrives.
+ */
+#include "session.h"
+
+#include "port/cstd.h"
+#include "db.h"
+#include "mem.h"
+#include "outcome.h"
+#include "param.h"
+
+/* How much of an answer is rendered ahead of its reader. */
+#define ANSWER_CHUNK (64u * 1024u)
+
+struct session *session_new(struct ksql_db *db, uint32_t uid, bool batch, enum format format)
+{
+	struct session *s = ksql_zalloc(sizeof(*s));
+
+	if (!s)
+		return NULL;
+	s->db = db;
+	s->uid = uid;
+	s->batch = batch;
+	s->format = format;
+	split_reset(&s->split);
+	return s;
+}
+
+static void forget_text(struct session *s)
+{
+	buf_clear(&s->text);
+	buf_clear(&s->params);
+	s->in_params = false;
+	s->held = false;
+	split_reset(&s->split);
+}
+
+void session_free(struct session *s)
+{
+	if (!s)
+		return;
+	stream_end(&s->stream);
+	conn_put(s->conn);
+	rows_free(&s->rows);
+	buf_free(&s->text);
+	buf_free(&s->params);
+	buf_free(&s->error);
+	buf_free(&s->answer);
+	ksql_free(s);
+}
+
+/* --- outcomes -------------------------------------------------------------------------- */
+
+static void put_status(struct session *s, const struct outcome *o, struct buf *out)
+{
+	sqlite3 *lite = s->conn ? s->conn->lite : NULL;
+
+	buf_printf(out, "state %s\nerrno %s\nsqlite %d\nrows %llu\nchanges %llu\n",
+		   s->failed ? "error" : "ok", errno_name(s->failed), s->sqlite,
+		   (unsigned long long)o->rows.count, (unsigned long long)s->changes);
+	buf_printf(out, "last_insert_rowid %lld\nusec %lld\ntruncated 0\n",
+		   lite ? sqlite3_last_insert_rowid(lite) : 0ll, (long long)s->ns / 1000);
+}
+
+/*
+ * What error and status say from now on, and, of a batch, result*.  A program's
+ * failure leaves result* showing what it showed.
+ */
+static void publish(struct session *s)
+{
+	struct outcome *o = outcome_new(s->uid);
+
+	if (!o)
+		return; /* the errno has been told; there is no memory to say more */
+	if (s->batch) {
+		o->err = s->failed;
+		o->rows = s->rows;
+		memset(&s->rows, 0, sizeof(s->rows));
+	} else {
+		struct outcome *last = outcome_get(s->db, s->uid);
+
+		if (last && last->result) {
+			o->result = last->result;
+			__atomic_fetch_add(&o->result->users, 1, __ATOMIC_RELAXED);
+			outcome_put(last);
+		} else {
+			o->result = last;
+		}
+	}
+	if (s->failed)
+		buf_add(&o->error, s->error.data, s->error.len);
+	else
+		buf_puts(&o->error, "ok\n");
+	put_status(s, o, &o->status);
+	outcome_publish(s->db, o);
+}
+
+/* A statement failed: keep what the file "error" shall say. */
+static int fail(struct session *s, struct fault *f, const char *sql, size_t len)
+{
+	int err = f->err;
+
+	s->failed = err;
+	s->sqlite = f->sqlite;
+	buf_clear(&s->error);
+	fault_describe(f, sql, len, &s->error);
+	fault_clear(f);
+	forget_text(s);
+	stream_end(&s->stream);
+	rows_free(&s->rows);
+	if (s->batch)
+		return err;
+
+	/* An error ends a program's request, not its session. */
+	publish(s);
+	buf_clear(&s->answer);
+	s->failed = 0;
+	s->sqlite = 0;
+	return err;
+}
+
+/* --- statements ------------------------------------------------------------------------- */
+
+static int need_conn(struct session *s, struct fault *f)
+{
+	int err = s->conn ? 0 : conn_get(s->db, &s->conn);
+
+	return err ? fault_set(f, err, -1, "no connection to the database could be had") : 0;
+}
+
+/* Keep a whole statement that has parameters until it is known whether they come. */
+static int hold(struct session *s, const char *sql, size_t len, struct fault *f)
+{
+	char *to;
+
+	if (sql < s->text.data || sql >= s->text.data + s->text.room)
+		buf_clear(&s->text); /* else it lies there already, perhaps further on */
+	to = buf_grow(&s->text, s->text.len ? 0 : len);
+	if (!to)
+		return fault_set(f, -ENOMEM, -1, "out of memory");
+	memmove(s->text.data, sql, len);
+	s->text.len = len;
+	s->held = true;
+	return 0;
+}
+
+static int run_in_batch(struct session *s, struct query *q, struct fault *f)
+{
+	struct rows none = { 0 };
+	struct rows *rows = sqlite3_column_count(q->stmt) ? &s->rows : &none;
+	sqlite3_int64 before = sqlite3_total_changes64(s->conn->lite);
+	int err = rows_collect(rows, s->conn, q, db_options(s->db).max_result, f);
+
+	s->changes += (uint64_t)(sqlite3_total_changes64(s->conn->lite) - before);
+	rows_free(&none);
+	return err;
+}
+
+/*
+ * The answer is that of the request's last statement that returns columns.  If
+ * one streams already, it gives way to the next that has columns; before one
+ * that has none (a COMMIT, say) its rest is rendered now, as far as a result
+ * may be large.
+ */
+static int settle_answer(struct session *s, bool columns, struct fault *f)
+{
+	uint64_t max = db_options(s->db).max_result;
+	int err;
+
+	if (columns) {
+		stream_end(&s->stream);
+		buf_clear(&s->answer);
+		return 0;
+	}
+	err = stream_fill(&s->stream, &s->answer, max, f);
+	if (!err && s->stream.live)
+		err = fault_set(f, -EOVERFLOW, -1,
+				"more than max_result= (%llu bytes) of rows before another statement",
+				(unsigned long long)max);
+	return err;
+}
+
+static int run_in_session(struct session *s, struct query *q, struct fault *f)
+{
+	bool columns = sqlite3_column_count(q->stmt) != 0;
+	struct stream quiet;
+	struct buf none = { 0 };
+	int err = settle_answer(s, columns, f);
+
+	if (err)
+		return err;
+	if (columns)
+		return stream_begin(&s->stream, s->conn, q, s->format, &s->answer, ANSWER_CHUNK, f);
+	err = stream_begin(&quiet, s->conn, q, FORMAT_CSV, &none, SIZE_MAX, f);
+	buf_free(&none);
+	return err;
+}
+
+static int check_text(const char *sql, size_t len, struct fault *f)
+{
+	size_t valid = utf8_valid(sql, len);
+
+	if (valid == len)
+		return 0;
+	return fault_set(f, -EINVAL, (int)valid, "byte %llu of the statement is not UTF-8",
+			 (unsigned long long)valid + 1);
+}
+
+/* Run a prepared statement with its parameters; @q is taken over. */
+static int run_query(struct session *s, struct query *q, const struct buf *params, struct fault *f)
+{
+	int err = param_bind(q->stmt, params->data, params->len, f);
+
+	if (err) {
+		conn_retire(s->conn, q);
+		return err;
+	}
+	return s->batch ? run_in_batch(s, q, f) : run_in_session(s, q, f);
+}
+
+/*
+ * Run a text that the splitter says is one statement (SQLite, which knows
+ * better, may find several).  With @at_semicolon a statement with parameters is
+ * held instead: they may follow.
+ */
+static int run_text(struct session *s, const char *sql, size_t len, bool at_semicolon)
+{
+	static const struct buf none;
+	const struct buf *params = s->in_params ? &s->params : &none;
+	bool bound = !params->len;
+	struct fault f = { .offset = -1 };
+	size_t at = 0, used;
+	struct query q;
+	int err;
+
+	err = check_text(sql, len, &f);
+	if (!err)
+		err = need_conn(s, &f);
+	for (; !err && at < len; at += used) {
+		conn_run_begin(s->conn, (int64_t)db_options(s->db).timeout_ms * 1000000);
+		err = conn_prepare(s->conn, sql + at, len - at, &q, &used, &f);
+		conn_run_end(s->conn);
+		if (err || !q.stmt)
+			break;
+		if (at_semicolon && sqlite3_bind_parameter_count(q.stmt)) {
+			conn_retire(s->conn, &q);
+			err = hold(s, sql + at, len - at, &f);
+			return err ? fail(s, &f, NULL, 0) : 0;
+		}
+		err = run_query(s, &q, params, &f);
+		bound = true;
+	}
+	if (!err && !bound)
+		err = fault_set(&f, -EINVAL, -1, "parameters without a statement");
+	if (!err)
+		return 0;
+	if (f.offset >= 0 && at)
+		f.offset += (int)at;
+	return fail(s, &f, sql, len);
+}
+
+static int too_long(struct session *s)
+{
+	struct fault f = { .offset = -1 };
+
+	fault_set(&f, -EFBIG, -1, "a statement may have max_sql= (%u) bytes at most",
+		  db_options(s->db).max_sql);
+	return fail(s, &f, NULL, 0);
+}
+
+static int keep(struct session *s, struct buf *b, const char *p, size_t n)
+{
+	struct fault f = { .offset = -1 };
+
+	if (s->text.len + s->params.len + n > db_options(s->db).max_sql)
+		return too_long(s);
+	buf_add(b, p, n);
+	if (!b->failed)
+		return 0;
+	fault_set(&f, -ENOMEM, -1, "out of memory");
+	return fail(s, &f, NULL, 0);
+}
+
+/* --- bytes -------------------------------------------------------------------------------- */
+
+/* Run what is there: a whole statement, in @s->text or, if that is empty, at @p. */
+static int complete(struct session *s, const char *p, size_t n)
+{
+	int err;
+
+	if (s->text.len) {
+		err = keep(s, &s->text, p, n);
+		if (!err)
+			err = run_text(s, s->text.data, s->text.len, true);
+	} else {
+		err = n > db_options(s->db).max_sql ? too_long(s) : run_text(s, p, n, true);
+	}
+	if (!err && !s->held)
+		buf_clear(&s->text);
+	split_reset(&s->split);
+	return err;
+}
+
+/* Something follows a statement whose parameters never came. */
+static int run_held(struct session *s)
+{
+	int err;
+
+	s->held = false;
+	err = run_text(s, s->text.data, s->text.len, false);
+	buf_clear(&s->text);
+	return err;
+}
+
+static int take(struct session *s, const char *p, size_t n, size_t *taken)
+{
+	enum split_end end;
+	int err;
+
+	if (s->in_params) {
+		*taken = n;
+		return keep(s, &s->params, p, n);
+	}
+	end = split_scan(&s->split, p, n, taken);
+	if (s->held) {
+		if (end != SPLIT_COMPLETE && split_is_empty(&s->split)) {
+			s->in_params = end == SPLIT_NUL;
+			*taken += s->in_params;
+			return 0;
+		}
+		err = run_held(s);
+		if (err)
+			return err;
+	}
+	if (end == SPLIT_COMPLETE)
+		return complete(s, p, *taken);
+	err = 0;
+	if (s->text.len || !split_is_blank(&s->split)) /* spaces before it are not kept */
+		err = keep(s, &s->text, p, *taken);
+	if (end == SPLIT_NUL) {
+		s->in_params = true;
+		++*taken;
+	}
+	return err;
+}
+
+int session_write(struct session *s, const char *p, size_t n)
+{
+	int64_t started = port_monotonic_ns();
+	size_t i = 0, taken;
+	int err = 0;
+
+	if (s->batch && s->failed)
+		return -ECANCELED;
+	while (!err && i < n) {
+		err = take(s, p + i, n - i, &taken);
+		i += taken;
+		if (s->conn || !split_is_empty(&s->split) || s->in_params || err)
+			s->written = true;
+	}
+	s->ns += port_monotonic_ns() - started;
+	return err;
+}
+
+/* --- the end of a request ----------------------------------------------------------------- */
+
+static int run_rest(struct session *s)
+{
+	int err = 0;
+
+	if (session_pending(s)) {
+		/* Where it lies must not change while it runs. */
+		struct buf text = s->text;
+
+		memset(&s->text, 0, sizeof(s->text));
+		err = run_text(s, text.data ? text.data : "", text.len, false);
+		buf_free(&text);
+	}
+	forget_text(s);
+	return err;
+}
+
+static int left_open(struct session *s)
+{
+	struct fault f = { .offset = -1 };
+
+	fault_set(&f, -EINVAL, -1, "a transaction was left open at the batch's end: rolled back");
+	return fail(s, &f, NULL, 0);
+}
+
+static void forget_batch(struct session *s)
+{
+	conn_put(s->conn);
+	s->conn = NULL;
+	forget_text(s);
+	buf_free(&s->text);
+	buf_free(&s->params);
+	buf_free(&s->error);
+	rows_free(&s->rows);
+	s->written = false;
+	s->failed = 0;
+	s->sqlite = 0;
+	s->changes = 0;
+	s->ns = 0;
+}
+
+int session_finish(struct session *s)
+{
+	int64_t started = port_monotonic_ns();
+	int err = 0;
+
+	if (!s->written) {
+		forget_text(s); /* a comment, at most */
+		return 0;
+	}
+	if (!s->failed) {
+		err = run_rest(s);
+		if (!err && s->conn && !sqlite3_get_autocommit(s->conn->lite))
+			err = left_open(s);
+	}
+	s->ns += port_monotonic_ns() - started;
+	publish(s);
+	forget_batch(s);
+	return err;
+}
+
+void session_next_request(struct session *s)
+{
+	stream_end(&s->stream);
+	forget_text(s);
+	buf_clear(&s->answer);
+}
+
+bool session_pending(const struct session *s)
+{
+	return s->in_params || s->held || s->text.len || s->split.any;
+}
+
+int session_answer(struct session *s)
+{
+	struct fault f = { .offset = -1 };
+
+	if (session_pending(s))
+		return run_rest(s);
+	buf_clear(&s->answer);
+	if (stream_fill(&s->stream, &s->answer, ANSWER_CHUNK, &f))
+		return fail(s, &f, NULL, 0);
+	return 0;
+}

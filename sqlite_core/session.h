@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/*
+ * session.h - SQL as it arrives: statements, their parameters, what they leave.
+ *
+ * A batch is what is written to a file opened write-only: its statements run as
+ * they complete, the first error ends it, and its outcome is published when it
+ * is finished.  A program's session (a file opened read-write) asks and is
+ * answered any number of times on one connection.  Engine side; calls on one
+ * session are serialised by who owns it.
+ */
+#ifndef KSQL_SESSION_H
+#define KSQL_SESSION_H
+
+#include "exec.h"
+#include "split.h"
+
+struct session {
+	struct ksql_db *db;
+	uint32_t uid;
+	bool batch;
+	enum format format;  /* of a program's answers */
+
+	struct conn *conn;   /* owned; NULL until the first statement */
+	struct split split;
+	struct buf text;     /* the statement so far */
+	struct buf params;   /* what came after its NUL */
+	bool in_params;	     /* that NUL has come */
+	bool held;	     /* @text is complete but has parameters: is a NUL next? */
+	bool written;	     /* the batch has something to be finished */
+	int failed;	     /* the batch's errno; nothing runs any more */
+
+	/* What the file "status" and "error" will say. */
+	uint64_t changes;
+	int64_t ns;	     /* spent so far */
+	int sqlite;	     /* code of the failure */
+	struct buf error;
+	struct rows rows;    /* of a batch's last statement that has columns */
+
+	/* A program's answer. */
+	struct stream stream;
+	struct buf answer;   /* what was rendered and is not read yet */
+};
+
+/** session_new() - NULL if no memory. */
+struct session *session_new(struct ksql_db *db, uint32_t uid, bool batch, enum format format);
+/** session_free() - rolls back; what a batch has not finished is dropped. */
+void session_free(struct session *s);
+
+/** session_write() - bytes; runs what they complete.  0 or -errno. */
+int session_write(struct session *s, const char *p, size_t n);
+
+/** session_finish() - the batch is at its end.  0 or the errno of what ran now. */
+int session_finish(struct session *s);
+
+/** session_next_request() - forget the last request and what of its answer was not read. */
+void session_next_request(struct session *s);
+/** session_pending() - is there text that the first read must run? */
+bool session_pending(const struct session *s);
+/**
+ * session_answer() - run what is pending, or render more of the answer
+ *
+ * s->answer then holds what comes next; empty at its end.  Return: 0 or -errno.
+ */
+int session_answer(struct session *s);
+
+#endif /* KSQL_SESSION_H */

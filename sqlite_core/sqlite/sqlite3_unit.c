@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: MIT OR GPL-2.0-only
+/*
+ * sqlite3_unit.c - SQLite, compiled with our configuration, and the few things
+ * that can only be done from inside it.
+ */
+#include "port/cstd.h"
+#include "config.h"
+#include <time.h>
+
+/*
+ * The civil date of a day number, by Howard Hinnant's "days from civil"
+ * algorithms (public domain).  This is what SQLite takes for the local time:
+ * UTC, on every host.
+ */
+static struct tm *unit_localtime_r(const time_t *t, struct tm *out)
+{
+	int64_t secs = (int64_t)*t;
+	int64_t days = secs / 86400 - (secs % 86400 < 0);
+	int64_t rest = secs - days * 86400;
+	int64_t z = days + 719468;
+	int64_t era = (z >= 0 ? z : z - 146096) / 146097;
+	int64_t doe = z - era * 146097;
+	int64_t yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365;
+	int64_t doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
+	int64_t mp = (5 * doy + 2) / 153;
+	int64_t month = mp < 10 ? mp + 3 : mp - 9;
+
+	memset(out, 0, sizeof(*out));
+	out->tm_mday = (int)(doy - (153 * mp + 2) / 5 + 1);
+	out->tm_mon = (int)(month - 1);
+	out->tm_year = (int)(yoe + era * 400 + (month <= 2) - 1900);
+	out->tm_hour = (int)(rest / 3600);
+	out->tm_min = (int)(rest / 60 % 60);
+	out->tm_sec = (int)(rest % 60);
+	return out;
+}
+
+#define localtime_r(t, out) unit_localtime_r(t, out)
+
+#include "sqlite3.c"
+
+#include "unit.h"
+
+int ksql_text_to_real(const char *text, double *real)
+{
+	return sqlite3AtoF(text, real);
+}
+
+/*
+ * The LIKE optimisation looks at the function's flags and at the four bytes
+ * that its user data begins with; sqlite3_create_function() cannot set them.
+ */
+int ksql_mark_like(sqlite3 *db, const char *name, int nargs, int case_sensitive)
+{
+	FuncDef *def = sqlite3FindFunction(db, name, nargs, SQLITE_UTF8, 0);
+
+	if (!def)
+		return SQLITE_ERROR;
+	def->funcFlags |= SQLITE_FUNC_LIKE | (case_sensitive ? SQLITE_FUNC_CASE : 0);
+	return SQLITE_OK;
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/*
+ * unit.h - what sqlite3_unit.c offers beside SQLite's own interface.
+ */
+#ifndef KSQL_UNIT_H
+#define KSQL_UNIT_H
+
+#include "sqlite3.h"
+
+/**
+ * ksql_text_to_real() - SQLite's own reading of a number
+ * @text: NUL-terminated
+ * @real: out
+ *
+ * Return: above 0 when all of @text is a number (SQLite's sqlite3AtoF()).
+ */
+int ksql_text_to_real(const char *text, double *real);
+
+/**
+ * ksql_mark_like() - let a replaced like() or glob() use indexes as SQLite's does
+ * @db: connection on which the function was just made
+ * @name: "like" or "glob"
+ * @nargs: of the function
+ * @case_sensitive: true for glob
+ *
+ * The function's user data must begin with the four bytes of SQLite's struct
+ * compareInfo: match-all, match-one, match-set, no-case.
+ * Return: SQLITE_OK or SQLITE_ERROR.
+ */
+int ksql_mark_like(sqlite3 *db, const char *name, int nargs, int case_sensitive);
+
+#endif /* KSQL_UNIT_H */

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: MIT OR GPL-2.0-only
+/*
+ * table.c - what the files of tables/NAME/ hold, but for its rows (open.c).
+ */
+#include "node.h"
+
+#include "port/cstd.h"
+#include "db.h"
+#include "exec.h"
+
+/* The answer of one of our own statements: as CSV, or its first value alone. */
+static int answer(struct ksql_db *db, char *sql, bool bare, struct buf *out)
+{
+	struct fault f = { .offset = -1 };
+	struct rows rows = { 0 };
+	struct conn *c = NULL;
+	struct value value;
+	struct query q;
+	size_t used;
+	int err = sql ? conn_get(db, &c) : -ENOMEM;
+
+	if (err)
+		goto free_sql;
+	err = conn_prepare(c, sql, strlen(sql), &q, &used, &f);
+	if (err)
+		goto put_conn;
+	err = rows_collect(&rows, c, &q, db_options(db).max_result, &f);
+	if (err)
+		goto put_conn;
+	if (!bare) {
+		err = rows_render(&rows, FORMAT_CSV, out);
+	} else if (rows_first_value(&rows, &value)) {
+		render_bare(out, &value);
+		err = out->failed ? -ENOMEM : 0;
+	}
+	rows_free(&rows);
+put_conn:
+	conn_put(c);
+free_sql:
+	fault_clear(&f);
+	sqlite3_free(sql);
+	return err;
+}
+
+/* The table first, then its indexes and triggers as they were made. */
+int table_schema(struct ksql_db *db, const struct ksql_node *node, struct buf *out)
+{
+	int err = answer(db,
+			 sqlite3_mprintf("SELECT group_concat(sql || char(59, 10), '' ORDER BY "
+					 "type != 'table', rowid) FROM main.sqlite_schema "
+					 "WHERE tbl_name = %Q AND sql IS NOT NULL",
+					 node->object),
+			 true, out);
+
+	return !err && !out->len ? -ENOENT : err;
+}
+
+int table_columns(struct ksql_db *db, const struct ksql_node *node, struct buf *out)
+{
+	return answer(db, sqlite3_mprintf("PRAGMA main.table_xinfo(%Q)", node->object), false, out);
+}
+
+int table_count(struct ksql_db *db, const struct ksql_node *node, struct buf *out)
+{
+	int err = answer(db, sqlite3_mprintf("SELECT count(*) FROM main.\"%w\"", node->object),
+			 true, out);
+
+	buf_putc(out, '\n');
+	return err;
+}
