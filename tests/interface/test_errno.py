@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import errno
-import os
 from collections.abc import Callable
 
 import pytest
@@ -166,14 +165,11 @@ def test_query_only_is_erofs(tree: Tree) -> None:
 
 
 def test_writing_on_a_read_only_mount_is_erofs(mount: Mounter) -> None:
-    source = f"pytest-ro-{os.getpid()}"
-    writable = mount(source)
-    writable.run("CREATE TABLE t(a)")
-    tree = mount(source, ro="")
+    tree = mount(ro="")
     with fails("EROFS"):
-        tree.run("INSERT INTO t VALUES(1);")
-    assert writable.text("tables/t/count") == "0\n"
-    assert tree.text("tables/t/data.csv") == "a\n"
+        tree.run("CREATE TABLE t(a);")
+    assert tree.tables() == []
+    assert tree.text("info/sqlite_version").startswith("3.")
 
 
 def test_a_failing_statement_tells_the_same_errno_everywhere(tree: Tree) -> None:
