@@ -3,6 +3,10 @@
 #
 # All that runs inside the VM besides the command: guest.sh RUN_FOLDER
 #
+# virtme's root file system asks the host again for every byte of every file, which makes starting
+# Python take tens of seconds. So this script moves to a root of its own: the same host's files,
+# but cached, and under an overlay that takes what is written. Then it calls itself again there.
+#
 # RUN_FOLDER is shared with the host and writable. The host put `settings` (shell assignments)
 # and `command` there; this script puts there
 #   started          as soon as it runs: the kernel has booted
@@ -20,8 +24,29 @@ run=$1
 
 trouble() { echo "$*" >>"$run/trouble"; }
 
+# A new mount namespace whose root is the cached view of the host.
+move() {
+	local base=/run/ksqlfs-vm place
+	mkdir -p $base/{lower,upper,work,root}
+	modprobe -a 9p overlay
+	mount -t 9p -o "ro,trans=virtio,version=9p2000.L,msize=512000,access=any,cache=loose" \
+		"$ROOT_TAG" $base/lower
+	mount -t overlay -o "lowerdir=$base/lower,upperdir=$base/upper,workdir=$base/work" \
+		overlay $base/root
+	for place in proc sys dev "$(readlink -f /lib/modules)"; do
+		mount --rbind "/${place#/}" "$base/root/${place#/}"
+	done
+	mount --bind /run $base/root/run
+	mount --bind "$OUT" "$base/root$OUT"
+	cd $base/root
+	mkdir -p .old
+	pivot_root . .old
+	umount -l .old
+	rmdir .old
+}
+
 prepare() {
-	# Hosts with udev get these replaced by ports that only one program at a time may open.
+	# virtme makes them ports that only one program at a time may open, where the host has udev.
 	ln -sfn /proc/self/fd/1 /dev/stdout
 	ln -sfn /proc/self/fd/2 /dev/stderr
 
@@ -30,12 +55,13 @@ prepare() {
 	export KSQL_VM=1 KSQL_ROOT=/sys/kernel/ksql KSQL_MODULE=$MODULE KERNELRELEASE=$RELEASE
 
 	# What cannot end by itself ends the machine, with its stack in the log.
-	echo 60 >/proc/sys/kernel/hung_task_timeout_secs
+	echo 45 >/proc/sys/kernel/hung_task_timeout_secs
+	echo 10 >/proc/sys/kernel/hung_task_check_interval_secs
 	echo 1 >/proc/sys/kernel/hung_task_panic
 	echo 1 >/proc/sys/kernel/softlockup_panic
 	echo 1 >/proc/sys/kernel/panic_on_rcu_stall
 
-	cd "$PROJECT" || return
+	cd "$PROJECT"
 	echo "<6>$BEGIN_MARK" >/dev/kmsg
 }
 
@@ -75,13 +101,21 @@ run_shell() {
 	bash -i
 }
 
-# The host ends a machine that takes too long. Should the host's side be gone, end it here.
-if [ "$TIMEOUT" -gt 0 ]; then
-	(sleep $((TIMEOUT + 30)) && echo o >/proc/sysrq-trigger) >/dev/null 2>&1 &
+if [ "${2:-}" != inside ]; then
+	echo >"$run/started"
+	# The host ends a machine that takes too long. Should the host's side be gone, end it here.
+	if [ "$TIMEOUT" -gt 0 ]; then
+		(sleep $((TIMEOUT + 30)) && echo o >/proc/sysrq-trigger) >/dev/null 2>&1 &
+	fi
+	exec unshare --mount --propagation private bash "$0" "$run" inside
 fi
 
-echo >"$run/started"
+# Should this fail, there is no status, and so the machine counts as lost.
+set -e
+move 2>>"$run/trouble"
 prepare
+set +e
+
 status=125
 if [ "$LOAD" = 0 ] || load; then
 	"$ACTION"

@@ -30,12 +30,13 @@ TIMED_OUT = 124
 LOST = 125
 
 _BOOT_SECONDS = 120
+_BOOT_ATTEMPTS = 3
 _KEPT_RUNS = 20
 _POLL_SECONDS = 0.05
 
 _KERNEL_OPTIONS = ("ignore_loglevel", "oops=panic", "panic=-1")
-# Copy-on-write in the guest.  The rest of the host's files are read-only there.
-_WRITABLE = ("/etc", "/home", "/root", "/tmp", "/var")
+# Under this name the guest finds the host's files, to mount them with a cache.
+_ROOT_TAG = "ksqlfs-root"
 
 
 class VmError(Exception):
@@ -49,7 +50,11 @@ class VmError(Exception):
 
 
 class VmLostError(VmError):
-    """The machine did not boot, panicked or vanished before the command ended."""
+    """The machine panicked or vanished before the command ended, or could not begin it."""
+
+
+class VmNotBootedError(VmLostError):
+    """The machine ended before anything of ours ran in it."""
 
 
 class VmTimeoutError(VmError):
@@ -129,6 +134,8 @@ def write_orders(run: Run, machine: Machine, task: Task) -> None:
         "PROJECT": str(PROJECT),
         "RELEASE": machine.release,
         "MODULE": str(module_path(machine.release)),
+        "OUT": str(OUT),
+        "ROOT_TAG": _ROOT_TAG,
         "LOAD": str(int(task.load)),
         "TIMEOUT": str(task.timeout),
         "ACTION": "run_shell" if task.command is None else "run_command",
@@ -145,22 +152,12 @@ def write_orders(run: Run, machine: Machine, task: Task) -> None:
     start.chmod(0o755)
 
 
-def writable_folders() -> list[str]:
-    """Return the folders that the guest may write to, the project among them."""
-    folders = [name for name in _WRITABLE if Path(name).is_dir()]
-    if not any(PROJECT.is_relative_to(name) for name in folders):
-        folders.append(str(PROJECT))
-    return folders
-
-
 def boot_command(image: Path, run: Run, machine: Machine, task: Task) -> list[str]:
     """Return the command that boots the machine."""
     runner = Path(sys.executable).with_name("virtme-run")
     command = [str(runner), "--kimg", str(image), "--mods", "auto", "--force-9p"]
     command += ["--cpus", str(machine.cpus), "--memory", machine.memory, "--user", "root"]
     command += ["--rwdir", str(OUT)]
-    for folder in writable_folders():
-        command += ["--overlay-rwdir", folder]
     if not machine.kvm:
         command.append("--disable-kvm")
     for option in (*_KERNEL_OPTIONS, *machine.kernel_options):
@@ -169,7 +166,10 @@ def boot_command(image: Path, run: Run, machine: Machine, task: Task) -> list[st
         command += ["--disable-monitor", "--shell", str(run.folder / "start")]
     else:
         command += ["--show-boot-console", "--script-sh", str(run.folder / "start")]
-    return [*command, "--qemu-opts", "-no-reboot"]
+    # Last, since it takes all that follows.
+    command += ["--qemu-opts", "-no-reboot"]
+    command += ["-fsdev", "local,id=ksqlfs,path=/,security_model=none,readonly=on,multidevs=remap"]
+    return [*command, "-device", f"virtio-9p-pci,fsdev=ksqlfs,mount_tag={_ROOT_TAG}"]
 
 
 def copy_console(console: IO[bytes], log: Path) -> None:
@@ -230,7 +230,7 @@ def wait(process: subprocess.Popen[bytes], run: Run, task: Task, followers: list
             follower.copy()
         passed = time.monotonic() - start
         if running and followers and passed > _BOOT_SECONDS and run.read("started") is None:
-            raise VmLostError(f"the machine has not booted within {_BOOT_SECONDS} s", run.log)
+            raise VmNotBootedError(f"the machine has not booted within {_BOOT_SECONDS} s", run.log)
         if running and 0 < task.timeout < passed:
             raise VmTimeoutError(f"it was still running after {task.timeout} s", run.log)
         if running:
@@ -244,8 +244,9 @@ def judge(run: Run) -> int:
     status = run.read("status")
     if status is None:
         if run.read("started") is None:
-            raise VmLostError("the machine did not boot", run.log)
+            raise VmNotBootedError("the machine did not boot", run.log)
         reason = f"; the kernel said: {complaints[0]}" if complaints else ""
+        reason += f"; {trouble}" if trouble else ""
         raise VmLostError(f"the machine was lost before the command ended{reason}", run.log)
     if int(status) == LOST and trouble:
         raise VmLostError(trouble, run.log)
@@ -258,11 +259,8 @@ def judge(run: Run) -> int:
     return int(status)
 
 
-def run_task(machine: Machine, task: Task) -> int:
-    """Boot the machine, do the task in it and return the command's exit status."""
-    image = kernel.ensure(machine.release)
-    if task.load and not module_path(machine.release).exists():
-        raise FileNotFoundError(f"{module_path(machine.release)} is missing: run `make module`")
+def attempt(image: Path, machine: Machine, task: Task) -> int:
+    """Boot the machine once, do the task in it and return the command's exit status."""
     run = new_run()
     write_orders(run, machine, task)
     interactive = task.command is None
@@ -273,3 +271,20 @@ def run_task(machine: Machine, task: Task) -> int:
     with booted(boot_command(image, run, machine, task), run.log, interactive=interactive) as vm:
         wait(vm, run, task, followers)
     return judge(run)
+
+
+def run_task(machine: Machine, task: Task) -> int:
+    """Do the task in a machine and return the command's exit status.
+
+    QEMU's emulation now and then dies of an assertion of its own while the kernel looks for
+    devices.  Nothing of ours has run by then, so a machine that did not boot is booted again.
+    """
+    image = kernel.ensure(machine.release)
+    if task.load and not module_path(machine.release).exists():
+        raise FileNotFoundError(f"{module_path(machine.release)} is missing: run `make module`")
+    for _ in range(_BOOT_ATTEMPTS - 1):
+        try:
+            return attempt(image, machine, task)
+        except VmNotBootedError as error:
+            print(f"vm: {error}; trying again", file=sys.stderr)
+    return attempt(image, machine, task)
