@@ -22,7 +22,6 @@
 
 #define pr_fmt(fmt) "ksqlfs: " fmt
 
-#include <linux/bit_spinlock.h>
 #include <linux/bottom_half.h>
 #include <linux/gfp.h>
 #include <linux/hrtimer.h>
@@ -43,6 +42,9 @@
 #include <linux/wait.h>
 #include <asm/fpu/api.h>
 #include <asm/irq_stack.h>
+
+/* Uses cpu_relax() and includes nothing that declares it: last. */
+#include <linux/bit_spinlock.h>
 
 #include "port.h"
 #include "stack_linux.h"
@@ -399,6 +401,11 @@ int64_t port_realtime_ns(void)
 int64_t port_monotonic_ns(void)
 {
 	return ktime_get_ns();
+}
+
+int64_t port_coarse_ns(void)
+{
+	return ktime_get_coarse_ns();
 }
 
 void port_random(void *buf, size_t n)
