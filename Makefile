@@ -221,8 +221,19 @@ test-vm: module ## the tests that need a kernel, in one VM
 		--junitxml=build/vm/out/junit.xml $(VM_TESTS) $(PYTEST_OPTIONS)'
 
 bench: ## measure, in a VM, each figure beside its reference
-	@$(MAKE) -s setup core module >&2
+	@$(MAKE) -s setup >&2
+	@$(MAKE) -s core module build/bench/bench >&2
 	@exec $(VM) -- 'exec python -m tests.bench'
+
+# The references: SQLite as its documentation says to build it, and our engine in user space.
+build/bench/bench: tests/bench/bench.c build/bench/sqlite3.o build/core/libksqlcore.so
+	@$(CC) -O2 -g -Wall -Wextra -Isqlite_core -Ibuild/sqlite -o $@ $< build/bench/sqlite3.o \
+		-Lbuild/core -lksqlcore -Wl,-rpath,'$$ORIGIN/../core' -lm
+
+build/bench/sqlite3.o: build/sqlite/sqlite3.c
+	@mkdir -p $(@D)
+	@$(CC) -O2 -DSQLITE_THREADSAFE=0 -DSQLITE_DEFAULT_MEMSTATUS=0 -DSQLITE_OMIT_LOAD_EXTENSION \
+		-DSQLITE_DQS=0 -DSQLITE_LIKE_DOESNT_MATCH_BLOBS -w -c -o $@ $<
 
 # Checking -----------------------------------------------------------------------------------------
 

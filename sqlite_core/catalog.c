@@ -41,10 +41,12 @@ static int ask(struct ksql_db *db, const char *sql, sqlite3_int64 *number, struc
 	run_begin(&r, db->anchor, &q);
 	run_resume(&r);
 	while ((step = run_step(&r, &f)) > 0) {
+		const struct value *v = &r.query.shape->values[0];
+
 		if (number)
-			*number = r.values[0].integer;
-		else if (memchr(r.values[0].bytes.data, 0, r.values[0].bytes.len) == NULL)
-			buf_add(names, r.values[0].bytes.data, r.values[0].bytes.len + 1);
+			*number = v->integer;
+		else if (memchr(v->bytes.data, 0, v->bytes.len) == NULL)
+			buf_add(names, v->bytes.data, v->bytes.len + 1);
 	}
 	run_pause(&r);
 	run_end(&r);

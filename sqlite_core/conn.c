@@ -6,6 +6,7 @@
 
 #include "port/cstd.h"
 #include "db.h"
+#include "exec.h"
 #include "mem.h"
 #include "memvfs.h"
 #include "policy.h"
@@ -125,29 +126,17 @@ void conn_put(struct conn *c)
 
 /* --- statements ---------------------------------------------------------------------- */
 
-/* FNV-1a, by Fowler, Noll and Vo. */
-static uint32_t hash_text(const char *p, size_t n)
-{
-	uint32_t h = 2166136261u;
-	size_t i;
-
-	for (i = 0; i < n; i++)
-		h = (h ^ (unsigned char)p[i]) * 16777619u;
-	return h;
-}
-
-static bool take_kept(struct conn *c, const char *sql, size_t len, struct query *q)
+bool conn_take(struct conn *c, const char *sql, size_t len, struct query *q)
 {
 	size_t i;
 
 	for (i = 0; i < CONN_STATEMENTS && c->kept[i].stmt; i++) {
-		if (c->kept[i].hash != q->hash || c->kept[i].len != len ||
-		    memcmp(sqlite3_sql(c->kept[i].stmt), sql, len) != 0)
+		if (c->kept[i].len != len || memcmp(sqlite3_sql(c->kept[i].stmt), sql, len) != 0)
 			continue;
-		q->stmt = c->kept[i].stmt;
-		memmove(&c->kept[i], &c->kept[i + 1],
-			(CONN_STATEMENTS - i - 1) * sizeof(c->kept[0]));
-		c->kept[CONN_STATEMENTS - 1].stmt = NULL;
+		*q = c->kept[i];
+		for (; i < CONN_STATEMENTS - 1 && c->kept[i + 1].stmt; i++)
+			c->kept[i] = c->kept[i + 1];
+		c->kept[i] = (struct query){ 0 };
 		return true;
 	}
 	return false;
@@ -159,30 +148,30 @@ int conn_prepare(struct conn *c, const char *sql, size_t len, struct query *q, s
 	const char *tail = NULL;
 	int rc;
 
-	q->hash = hash_text(sql, len);
-	q->len = (uint32_t)len;
 	*used = len;
-	if (take_kept(c, sql, len, q))
+	if (conn_take(c, sql, len, q))
 		return 0;
-	q->stmt = NULL;
+	*q = (struct query){ 0 };
 	rc = sqlite3_prepare_v3(c->lite, sql, (int)len, 0, &q->stmt, &tail);
 	if (rc)
 		return conn_fault(c, rc, f);
 	*used = (size_t)(tail - sql);
-	q->len = (uint32_t)*used;
-	if (*used != len)
-		q->hash = hash_text(sql, *used);
+	q->len = *used;
 	return 0;
 }
 
 void conn_discard(struct query *q)
 {
 	sqlite3_finalize(q->stmt);
-	q->stmt = NULL;
+	shape_free(q->shape);
+	*q = (struct query){ 0 };
 }
 
 void conn_retire(struct conn *c, struct query *q)
 {
+	struct query oldest;
+	size_t i;
+
 	if (!q->stmt)
 		return;
 	if (sqlite3_reset(q->stmt) || strlen(sqlite3_sql(q->stmt)) != q->len) {
@@ -190,10 +179,12 @@ void conn_retire(struct conn *c, struct query *q)
 		return;
 	}
 	sqlite3_clear_bindings(q->stmt);
-	conn_discard(&c->kept[CONN_STATEMENTS - 1]);
-	memmove(&c->kept[1], &c->kept[0], (CONN_STATEMENTS - 1) * sizeof(c->kept[0]));
+	oldest = c->kept[CONN_STATEMENTS - 1];
+	for (i = CONN_STATEMENTS - 1; i > 0; i--)
+		c->kept[i] = c->kept[i - 1];
 	c->kept[0] = *q;
-	q->stmt = NULL;
+	*q = (struct query){ 0 };
+	conn_discard(&oldest);
 }
 
 int conn_exec(struct conn *c, const char *sql)
@@ -215,7 +206,7 @@ static uint64_t denied_now(void)
 
 void conn_run_begin(struct conn *c, int64_t budget_ns)
 {
-	c->deadline_ns = budget_ns ? port_monotonic_ns() + budget_ns : 0;
+	c->deadline_ns = budget_ns ? port_coarse_ns() + budget_ns : 0;
 	c->stopped = 0;
 	c->denied = denied_now();
 	port_set_local(c);
@@ -223,7 +214,7 @@ void conn_run_begin(struct conn *c, int64_t budget_ns)
 
 int64_t conn_run_end(struct conn *c)
 {
-	int64_t left = c->deadline_ns ? c->deadline_ns - port_monotonic_ns() : 0;
+	int64_t left = c->deadline_ns ? c->deadline_ns - port_coarse_ns() : 0;
 
 	port_set_local(NULL);
 	c->deadline_ns = 0;
@@ -235,7 +226,7 @@ int conn_poll(struct conn *c)
 	if (c->stopped)
 		return c->stopped;
 	c->stopped = port_pause();
-	if (!c->stopped && c->deadline_ns && port_monotonic_ns() > c->deadline_ns)
+	if (!c->stopped && c->deadline_ns && port_coarse_ns() > c->deadline_ns)
 		c->stopped = -ETIMEDOUT;
 	return c->stopped;
 }

@@ -21,11 +21,13 @@ struct like_info {
 	unsigned char match_all, match_one, match_set, no_case;
 };
 
+struct shape;
+
 /* A statement, prepared. */
 struct query {
-	sqlite3_stmt *stmt; /* NULL: the text was empty */
-	uint32_t hash;
-	uint32_t len; /* of the text it was asked for by */
+	sqlite3_stmt *stmt;  /* owned; NULL: the text was empty */
+	size_t len;	     /* of its text, which sqlite3_sql() has */
+	struct shape *shape; /* owned; exec.c's, NULL until it ran */
 };
 
 struct conn {
@@ -64,6 +66,12 @@ void conn_close(struct conn *c);
  */
 int conn_prepare(struct conn *c, const char *sql, size_t len, struct query *q, size_t *used,
 		 struct fault *f);
+/**
+ * conn_take() - a statement kept from last time
+ *
+ * Return: true with @q filled if @sql is, to the byte, the text of one.
+ */
+bool conn_take(struct conn *c, const char *sql, size_t len, struct query *q);
 /** conn_retire() - reset a statement and keep it for the next time. */
 void conn_retire(struct conn *c, struct query *q);
 /** conn_discard() - finalise it. */

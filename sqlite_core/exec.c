@@ -16,7 +16,7 @@ void run_begin(struct run *r, struct conn *c, struct query *q)
 	r->conn = c;
 	r->query = *q;
 	r->budget_ns = (int64_t)db_options(c->db).timeout_ms * 1000000;
-	q->stmt = NULL;
+	*q = (struct query){ 0 };
 }
 
 void run_resume(struct run *r)
@@ -32,18 +32,44 @@ void run_pause(struct run *r)
 		r->budget_ns = left;
 }
 
+void shape_free(struct shape *s)
+{
+	if (!s)
+		return;
+	if (s->render)
+		render_fini(s->render);
+	ksql_free(s->render);
+	ksql_free(s);
+}
+
+/* A schema change can alter the columns of a statement until its first step. */
+static int fit_shape(struct run *r)
+{
+	int reprepared = sqlite3_stmt_status(r->query.stmt, SQLITE_STMTSTATUS_REPREPARE, 0);
+	struct shape *s = r->query.shape;
+	int columns;
+
+	if (s && s->reprepared == reprepared)
+		return 0;
+	shape_free(s);
+	columns = sqlite3_column_count(r->query.stmt);
+	s = ksql_alloc(sizeof(*s) + (size_t)columns * sizeof(s->values[0]));
+	r->query.shape = s;
+	if (!s)
+		return -ENOMEM;
+	s->reprepared = reprepared;
+	s->columns = columns;
+	s->render = NULL;
+	return 0;
+}
+
 static int load_row(struct run *r)
 {
+	struct shape *s = r->query.shape;
 	int i, err = 0;
 
-	if (!r->values) { /* a schema change can alter the columns until the first step */
-		r->columns = sqlite3_column_count(r->query.stmt);
-		r->values = ksql_alloc((size_t)(r->columns ? r->columns : 1) * sizeof(*r->values));
-		if (!r->values)
-			return -ENOMEM;
-	}
-	for (i = 0; i < r->columns && !err; i++)
-		err = value_of_column(&r->values[i], r->query.stmt, i);
+	for (i = 0; i < s->columns && !err; i++)
+		err = value_of_column(&s->values[i], r->query.stmt, i);
 	return err;
 }
 
@@ -51,21 +77,15 @@ int run_step(struct run *r, struct fault *f)
 {
 	int rc = sqlite3_step(r->query.stmt);
 
-	if (rc == SQLITE_ROW) {
-		r->rows++;
-		if (load_row(r))
-			return fault_set(f, -ENOMEM, -1, "out of memory");
-		return 1;
-	}
-	if (!r->values)
-		r->columns = sqlite3_column_count(r->query.stmt);
-	return rc == SQLITE_DONE ? 0 : conn_fault(r->conn, rc, f);
+	if (rc != SQLITE_ROW && rc != SQLITE_DONE)
+		return conn_fault(r->conn, rc, f);
+	if (fit_shape(r) || (rc == SQLITE_ROW && load_row(r)))
+		return fault_set(f, -ENOMEM, -1, "out of memory");
+	return rc == SQLITE_ROW;
 }
 
 void run_end(struct run *r)
 {
-	ksql_free(r->values);
-	r->values = NULL;
 	if (r->query.stmt)
 		conn_retire(r->conn, &r->query);
 }
@@ -87,17 +107,36 @@ const char **stmt_names(sqlite3_stmt *stmt, int columns)
 	return names;
 }
 
-static int stream_head(struct stream *s, enum format format, struct buf *out, struct fault *f)
+/* The renderer that belongs to the statement, made anew if it is of another format. */
+static int fit_render(struct shape *s, sqlite3_stmt *stmt, enum format format)
 {
-	const char **names = stmt_names(s->run.query.stmt, s->run.columns);
+	const char **names;
 	int err = -ENOMEM;
 
-	if (names)
-		err = render_init(&s->render, format, names, s->run.columns);
+	if (s->render && s->render->format == format)
+		return 0;
+	if (s->render)
+		render_fini(s->render);
+	else
+		s->render = ksql_alloc(sizeof(*s->render));
+	names = stmt_names(stmt, s->columns);
+	if (s->render && names)
+		err = render_init(s->render, format, names, s->columns);
 	ksql_free(names);
-	if (err)
-		return fault_set(f, err, -1, "out of memory");
-	render_begin(&s->render, out);
+	if (err && s->render) {
+		ksql_free(s->render);
+		s->render = NULL;
+	}
+	return err;
+}
+
+static int stream_head(struct stream *s, enum format format, struct buf *out, struct fault *f)
+{
+	if (fit_render(s->run.query.shape, s->run.query.stmt, format))
+		return fault_set(f, -ENOMEM, -1, "out of memory");
+	s->render = s->run.query.shape->render;
+	render_restart(s->render);
+	render_begin(s->render, out);
 	return 0;
 }
 
@@ -105,7 +144,7 @@ static int stream_head(struct stream *s, enum format format, struct buf *out, st
 static int stream_rows(struct stream *s, int step, struct buf *out, size_t want, struct fault *f)
 {
 	for (; step > 0; step = run_step(&s->run, f)) {
-		render_row(&s->render, out, s->run.values);
+		render_row(s->render, out, s->run.query.shape->values);
 		if (out->failed)
 			return fault_set(f, -ENOMEM, -1, "out of memory");
 		if (out->len >= want)
@@ -113,7 +152,7 @@ static int stream_rows(struct stream *s, int step, struct buf *out, size_t want,
 	}
 	if (step < 0)
 		return step;
-	render_end(&s->render, out);
+	render_end(s->render, out);
 	s->live = false;
 	return out->failed ? fault_set(f, -ENOMEM, -1, "out of memory") : 0;
 }
@@ -123,7 +162,6 @@ int stream_begin(struct stream *s, struct conn *c, struct query *q, enum format 
 {
 	int step, err;
 
-	memset(&s->render, 0, sizeof(s->render));
 	run_begin(&s->run, c, q);
 	s->live = true;
 	run_resume(&s->run);
@@ -155,7 +193,6 @@ int stream_fill(struct stream *s, struct buf *out, size_t want, struct fault *f)
 void stream_end(struct stream *s)
 {
 	run_end(&s->run);
-	render_fini(&s->render);
 	s->live = false;
 }
 
@@ -214,8 +251,8 @@ static int collect(struct rows *rows, struct run *r, uint64_t max, struct fault 
 	int step, i;
 
 	while ((step = run_step(r, f)) > 0) {
-		for (i = 0; i < r->columns; i++)
-			put_value(&rows->data, &r->values[i]);
+		for (i = 0; i < r->query.shape->columns; i++)
+			put_value(&rows->data, &r->query.shape->values[i]);
 		rows->count++;
 		if (rows->data.failed)
 			return fault_set(f, -ENOMEM, -1, "out of memory");
@@ -237,7 +274,8 @@ int rows_collect(struct rows *rows, struct conn *c, struct query *q, uint64_t ma
 	run_begin(&r, c, q);
 	run_resume(&r);
 	err = collect(rows, &r, max, f);
-	rows->columns = r.columns;
+	if (!err)
+		rows->columns = r.query.shape->columns;
 	if (!err && collect_names(rows, r.query.stmt))
 		err = fault_set(f, -ENOMEM, -1, "out of memory");
 	run_pause(&r);

@@ -14,18 +14,28 @@
  */
 struct run {
 	struct conn *conn;
-	struct query query;  /* owned; ->stmt NULL: nothing runs */
-	int64_t budget_ns;   /* of running time left; 0: no bound */
-	int columns;	     /* known after the first step */
-	struct value *values; /* owned; the row it stands on */
-	uint64_t rows;	     /* stepped on so far */
+	struct query query; /* owned; ->stmt NULL: nothing runs */
+	int64_t budget_ns;  /* of running time left; 0: no bound */
 };
+
+/*
+ * What is known of a statement's columns once it has been stepped: kept with
+ * it, so that running it again allocates nothing.
+ */
+struct shape {
+	int reprepared;	    /* SQLITE_STMTSTATUS_REPREPARE when it was made */
+	int columns;
+	struct render *render; /* owned; NULL until rows were rendered */
+	struct value values[]; /* of the row that the statement stands on */
+};
+
+void shape_free(struct shape *s);
 
 /** run_begin() - take over @q, which stands before its first step. */
 void run_begin(struct run *r, struct conn *c, struct query *q);
 void run_resume(struct run *r);
 /**
- * run_step() - to the next row, which r->values then holds
+ * run_step() - to the next row, which the shape's values then hold
  *
  * Return: 1 on a row, 0 at the end, or f->err.
  */
@@ -37,7 +47,7 @@ void run_end(struct run *r);
 /* A running statement whose rows become text. */
 struct stream {
 	struct run run;
-	struct render render;
+	struct render *render; /* of the statement's shape */
 	bool live; /* there is more to come */
 };
 

@@ -150,14 +150,14 @@ static int busy(void *arg, int calls)
 	if (c->no_wait)
 		return 0;
 	if (calls == 0) {
-		c->busy_end_ns = port_monotonic_ns() +
+		c->busy_end_ns = port_coarse_ns() +
 				 (int64_t)db_options(c->db).busy_ms * 1000000;
 		c->busy_seen = port_event_count(unlocked);
 		return 1;
 	}
-	left = c->busy_end_ns - port_monotonic_ns();
-	if (c->deadline_ns && c->deadline_ns - port_monotonic_ns() < left)
-		left = c->deadline_ns - port_monotonic_ns();
+	left = c->busy_end_ns - port_coarse_ns();
+	if (c->deadline_ns && c->deadline_ns - port_coarse_ns() < left)
+		left = c->deadline_ns - port_coarse_ns();
 	if (left <= 0)
 		return 0;
 	if (port_event_wait(unlocked, c->busy_seen, (uint64_t)left) == -EINTR)
@@ -223,7 +223,7 @@ int policy_install(struct conn *c)
 	/* Before the authorizer is there: it allows neither. */
 	sqlite3_snprintf(sizeof(sql), sql, "PRAGMA max_page_count = %llu",
 			 (unsigned long long)(options.size / KSQL_PAGE_SIZE));
-	rc = conn_exec(c, "PRAGMA journal_mode = WAL; PRAGMA cell_size_check = ON");
+	rc = conn_exec(c, "PRAGMA journal_mode = WAL");
 	if (!rc)
 		rc = conn_exec(c, sql);
 	if (rc)

@@ -200,20 +200,27 @@ static void csv_put_quote(struct buf *out, unsigned char c)
 	buf_add(out, "\"\"", 2);
 }
 
-static bool csv_needs_quotes(const char *text, size_t n)
-{
-	size_t i;
+/* What a character asks for. */
+enum { CSV_QUOTES = 1, CSV_CHECK = 2 };
 
-	for (i = 0; i < n; i++)
-		if (text[i] == '"' || text[i] == ',' || text[i] == '\n' || text[i] == '\r')
-			return true;
-	return n == 0; /* the empty string is not NULL */
-}
+static const uint8_t csv_class[256] = {
+	['"'] = CSV_QUOTES,  [','] = CSV_QUOTES,       ['\n'] = CSV_QUOTES,
+	['\r'] = CSV_QUOTES, [0x80 ... 0xff] = CSV_CHECK,
+};
 
 static void csv_text(struct buf *out, const char *text, size_t n)
 {
-	bool quotes = csv_needs_quotes(text, n);
+	bool quotes = n == 0; /* the empty string is not NULL */
+	unsigned int all = 0;
+	size_t i;
 
+	for (i = 0; i < n; i++)
+		all |= csv_class[(unsigned char)text[i]];
+	if (!all && n) {
+		buf_add(out, text, n);
+		return;
+	}
+	quotes |= all & CSV_QUOTES;
 	if (quotes)
 		buf_putc(out, '"');
 	put_text(out, text, n, csv_is_quote, csv_put_quote);

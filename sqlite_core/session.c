@@ -345,21 +345,47 @@ static int take(struct session *s, const char *p, size_t n, size_t *taken)
 	return err;
 }
 
+/*
+ * A program asks the same again: all that was written is the text of a statement
+ * that is kept, which says that it is one, whole, and UTF-8.
+ */
+static bool run_again(struct session *s, const char *p, size_t n, int *err)
+{
+	static const struct buf none;
+	struct fault f = { .offset = -1 };
+	struct query q;
+
+	if (!s->conn || s->batch || !n || p[n - 1] != ';' || session_pending(s) ||
+	    !split_is_blank(&s->split) || !conn_take(s->conn, p, n, &q))
+		return false;
+	if (sqlite3_bind_parameter_count(q.stmt)) {
+		conn_retire(s->conn, &q);
+		return false;
+	}
+	*err = run_query(s, &q, &none, &f);
+	if (*err)
+		*err = fail(s, &f, p, n);
+	return true;
+}
+
 int session_write(struct session *s, const char *p, size_t n)
 {
-	int64_t started = port_monotonic_ns();
+	int64_t started = s->batch ? port_monotonic_ns() : 0;
 	size_t i = 0, taken;
 	int err = 0;
 
 	if (s->batch && s->failed)
 		return -ECANCELED;
+	if (run_again(s, p, n, &err))
+		return err;
 	while (!err && i < n) {
 		err = take(s, p + i, n - i, &taken);
 		i += taken;
 		if (s->conn || !split_is_empty(&s->split) || s->in_params || err)
 			s->written = true;
 	}
-	s->ns += port_monotonic_ns() - started;
+	if (s->batch)
+		s->ns += port_monotonic_ns() - started;
 	return err;
 }
 

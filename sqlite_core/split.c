@@ -214,11 +214,40 @@ static void step(struct split *s, unsigned char c)
 	plain(s, c);
 }
 
+/* What can matter to a statement that is neither a CREATE nor an EXPLAIN. */
+static const bool matters[256] = {
+	[0] = true,    [';'] = true, ['\''] = true, ['"'] = true,
+	['`'] = true, ['['] = true, ['-'] = true,  ['/'] = true,
+};
+
+/*
+ * Most of a text is inside a string, or is words that no state looks at: how
+ * many of the next bytes are such.  The rest goes through step().
+ */
+static size_t skip(struct split *s, const char *p, size_t n)
+{
+	char end = s->lex == LEX_SINGLE ? '\'' : '"';
+	size_t i = 0;
+
+	if (s->lex == LEX_SINGLE || s->lex == LEX_DOUBLE) {
+		while (i < n && p[i] && p[i] != end)
+			i++;
+	} else if (s->state == S_NORMAL && (s->lex == LEX_PLAIN || s->lex == LEX_WORD)) {
+		s->lex = LEX_PLAIN;
+		while (i < n && !matters[(unsigned char)p[i]])
+			i++;
+	}
+	return i;
+}
+
 enum split_end split_scan(struct split *s, const char *p, size_t n, size_t *taken)
 {
 	size_t i;
 
 	for (i = 0; i < n; i++) {
+		i += skip(s, p + i, n - i);
+		if (i == n)
+			break;
 		if (!p[i]) {
 			*taken = i;
 			return SPLIT_NUL;

@@ -133,8 +133,10 @@ int port_event_wait(struct port_event *e, unsigned long seen, uint64_t timeout_n
 
 /** port_realtime_ns() - since 1970, UTC. */
 int64_t port_realtime_ns(void);
-/** port_monotonic_ns() - since some moment; never goes back. */
+/** port_monotonic_ns() - since some moment; never goes back.  May read hardware. */
 int64_t port_monotonic_ns(void);
+/** port_coarse_ns() - the same clock as of the last timer tick: costs next to nothing. */
+int64_t port_coarse_ns(void);
 /** port_random() - @n bytes fit for a seed. */
 void port_random(void *buf, size_t n);
 

@@ -265,6 +265,11 @@ int64_t port_monotonic_ns(void)
 	return clock_ns(CLOCK_MONOTONIC);
 }
 
+int64_t port_coarse_ns(void)
+{
+	return clock_ns(CLOCK_MONOTONIC_COARSE);
+}
+
 void port_random(void *buf, size_t n)
 {
 	if (getrandom(buf, n, 0) != (ssize_t)n)

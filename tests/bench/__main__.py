@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: MIT OR GPL-2.0-only
+"""Measure inside the VM, and print a table for docs/benchmarks.md.
+
+The inner loops are bench.c's, which `make bench` builds before the VM starts; this runs it on a
+mount of its own and sets each figure beside its reference and what it should be.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tabulate import tabulate
+
+BENCH = Path("build/bench/bench")
+
+
+@contextmanager
+def mounted() -> Iterator[Path]:
+    """A fresh database, mounted."""
+    with tempfile.TemporaryDirectory() as folder:
+        subprocess.run(["mount", "-t", "ksqlfs", "bench", folder], check=True)
+        try:
+            yield Path(folder)
+        finally:
+            subprocess.run(["umount", folder], check=True)
+
+
+def memory(root: Path) -> dict[str, int]:
+    """info/memory, in bytes."""
+    lines = (root / "info/memory").read_text().splitlines()
+    return {key: int(value) for key, value in (line.split() for line in lines)}
+
+
+def measure(root: Path, rows: int, operations: int, rounds: int) -> dict[str, float]:
+    """Run bench.c's loops: microseconds, but for what is named bytes."""
+    command = [BENCH, root / "query", str(rows), str(operations), str(rounds)]
+    out = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+    return {key: float(value) for key, value in (line.split() for line in out.splitlines())}
+
+
+def ratio_row(
+    what: str, figure: float, reference: float, unit: str, goal: float
+) -> list[str | float]:
+    """A line of the table."""
+    ratio = figure / reference
+    return [
+        what,
+        f"{figure:,.1f} {unit}",
+        f"{reference:,.1f} {unit}",
+        f"{ratio:.2f}",
+        f"{goal:.2f}",
+        "yes" if ratio <= goal else "no",
+    ]
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", type=int, default=100_000)
+    parser.add_argument("--operations", type=int, default=2000)
+    parser.add_argument("--rounds", type=int, default=15)
+    args = parser.parse_args()
+    with mounted() as root:
+        before = memory(root)
+        us = measure(root, args.rows, args.operations, args.rounds)
+        after = memory(root)
+    mib = 1 << 20
+    table = [
+        ratio_row(
+            "point query through a read-write `query`, same text",
+            us["file_repeated"],
+            us["prepared"] + us["null_pair"],
+            "µs",
+            1.6,
+        ),
+        ratio_row(
+            "the same with new text each time",
+            us["file_new"],
+            us["prepare_step"] + us["null_pair"],
+            "µs",
+            1.5,
+        ),
+        ratio_row(
+            f"`SELECT *` of {args.rows:,} rows to CSV",
+            us["stream_file"] / 1000,
+            us["stream_core"] / 1000,
+            "ms",
+            1.3,
+        ),
+        ratio_row(
+            f"memory that {args.rows:,} rows took, against the database's pages",
+            (after["held"] - before["held"]) / mib,
+            after["database"] / mib,
+            "MiB",
+            1.2,
+        ),
+    ]
+    print(f"Linux {platform.release()}, {os.cpu_count()} processors; medians of {args.rounds} rounds")
+    print(
+        "references, µs: "
+        f"write and read on /dev/null {us['null_pair']:.2f}, "
+        f"prepared in process {us['prepared']:.2f}, "
+        f"prepare, step, finalize in process {us['prepare_step']:.2f}"
+    )
+    print()
+    headers = ["what", "figure", "reference", "ratio", "goal", "met"]
+    print(tabulate(table, headers, tablefmt="github", disable_numparse=True))
+
+
+if __name__ == "__main__":
+    main()
