@@ -134,6 +134,7 @@ bool conn_take(struct conn *c, const char *sql, size_t len, struct query *q)
 		if (c->kept[i].len != len || memcmp(sqlite3_sql(c->kept[i].stmt), sql, len) != 0)
 			continue;
 		*q = c->kept[i];
+		q->proven = true;
 		for (; i < CONN_STATEMENTS - 1 && c->kept[i + 1].stmt; i++)
 			c->kept[i] = c->kept[i + 1];
 		c->kept[i] = (struct query){ 0 };
@@ -167,9 +168,24 @@ void conn_discard(struct query *q)
 	*q = (struct query){ 0 };
 }
 
+/*
+ * Which kept statement gives way to one more.  Those whose text is new each time
+ * must not push out the others, nor use up the connection's lookaside memory.
+ */
+static size_t give_way(const struct conn *c)
+{
+	size_t i, unproven = 0;
+
+	for (i = 0; i < CONN_STATEMENTS - 1 && c->kept[i].stmt; i++) {
+		unproven += !c->kept[i].proven;
+		if (unproven == CONN_UNPROVEN)
+			break;
+	}
+	return i;
+}
+
 void conn_retire(struct conn *c, struct query *q)
 {
-	struct query oldest;
 	size_t i;
 
 	if (!q->stmt)
@@ -179,12 +195,12 @@ void conn_retire(struct conn *c, struct query *q)
 		return;
 	}
 	sqlite3_clear_bindings(q->stmt);
-	oldest = c->kept[CONN_STATEMENTS - 1];
-	for (i = CONN_STATEMENTS - 1; i > 0; i--)
+	i = give_way(c);
+	conn_discard(&c->kept[i]);
+	for (; i > 0; i--)
 		c->kept[i] = c->kept[i - 1];
 	c->kept[0] = *q;
 	*q = (struct query){ 0 };
-	conn_discard(&oldest);
 }
 
 int conn_exec(struct conn *c, const char *sql)

@@ -15,6 +15,7 @@
 struct ksql_db;
 
 #define CONN_STATEMENTS 8u /* kept for the next time their text comes */
+#define CONN_UNPROVEN 3u   /* of them, at most, that it has not come again for */
 
 /* What SQLite's LIKE optimisation expects at the user data of like() and glob(). */
 struct like_info {
@@ -27,6 +28,7 @@ struct shape;
 struct query {
 	sqlite3_stmt *stmt;  /* owned; NULL: the text was empty */
 	size_t len;	     /* of its text, which sqlite3_sql() has */
+	bool proven;	     /* it was kept, and asked for again */
 	struct shape *shape; /* owned; exec.c's, NULL until it ran */
 };
 

@@ -36,9 +36,8 @@ void shape_free(struct shape *s)
 {
 	if (!s)
 		return;
-	if (s->render)
-		render_fini(s->render);
-	ksql_free(s->render);
+	if (s->rendered)
+		render_fini(&s->render);
 	ksql_free(s);
 }
 
@@ -59,7 +58,7 @@ static int fit_shape(struct run *r)
 		return -ENOMEM;
 	s->reprepared = reprepared;
 	s->columns = columns;
-	s->render = NULL;
+	s->rendered = false;
 	return 0;
 }
 
@@ -111,22 +110,21 @@ const char **stmt_names(sqlite3_stmt *stmt, int columns)
 static int fit_render(struct shape *s, sqlite3_stmt *stmt, enum format format)
 {
 	const char **names;
-	int err = -ENOMEM;
+	int err;
 
-	if (s->render && s->render->format == format)
+	if (s->rendered && s->render.format == format)
 		return 0;
-	if (s->render)
-		render_fini(s->render);
-	else
-		s->render = ksql_alloc(sizeof(*s->render));
+	if (s->rendered)
+		render_fini(&s->render);
+	s->rendered = false;
 	names = stmt_names(stmt, s->columns);
-	if (s->render && names)
-		err = render_init(s->render, format, names, s->columns);
+	if (!names)
+		return -ENOMEM;
+	err = render_init(&s->render, format, names, s->columns);
+	s->rendered = true; /* also half made: it is to be freed */
+	if (err)
+		s->render.format = FORMATS;
 	ksql_free(names);
-	if (err && s->render) {
-		ksql_free(s->render);
-		s->render = NULL;
-	}
 	return err;
 }
 
@@ -134,17 +132,18 @@ static int stream_head(struct stream *s, enum format format, struct buf *out, st
 {
 	if (fit_render(s->run.query.shape, s->run.query.stmt, format))
 		return fault_set(f, -ENOMEM, -1, "out of memory");
-	s->render = s->run.query.shape->render;
-	render_restart(s->render);
-	render_begin(s->render, out);
+	render_restart(&s->run.query.shape->render);
+	render_begin(&s->run.query.shape->render, out);
 	return 0;
 }
 
 /* Render the row it stands on (@step is 1) and those after it. */
 static int stream_rows(struct stream *s, int step, struct buf *out, size_t want, struct fault *f)
 {
+	struct shape *shape = s->run.query.shape;
+
 	for (; step > 0; step = run_step(&s->run, f)) {
-		render_row(s->render, out, s->run.query.shape->values);
+		render_row(&shape->render, out, shape->values);
 		if (out->failed)
 			return fault_set(f, -ENOMEM, -1, "out of memory");
 		if (out->len >= want)
@@ -152,7 +151,7 @@ static int stream_rows(struct stream *s, int step, struct buf *out, size_t want,
 	}
 	if (step < 0)
 		return step;
-	render_end(s->render, out);
+	render_end(&shape->render, out);
 	s->live = false;
 	return out->failed ? fault_set(f, -ENOMEM, -1, "out of memory") : 0;
 }

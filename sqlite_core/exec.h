@@ -25,7 +25,8 @@ struct run {
 struct shape {
 	int reprepared;	    /* SQLITE_STMTSTATUS_REPREPARE when it was made */
 	int columns;
-	struct render *render; /* owned; NULL until rows were rendered */
+	bool rendered;	    /* @render is there */
+	struct render render;
 	struct value values[]; /* of the row that the statement stands on */
 };
 
@@ -47,7 +48,6 @@ void run_end(struct run *r);
 /* A running statement whose rows become text. */
 struct stream {
 	struct run run;
-	struct render *render; /* of the statement's shape */
 	bool live; /* there is more to come */
 };
 

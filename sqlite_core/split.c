@@ -90,6 +90,10 @@ static void word_end(struct split *s)
 	size_t i;
 
 	s->lex = LEX_PLAIN;
+	if (s->word[0] != 'e' && s->word[0] != 'c' && s->word[0] != 't') {
+		token(s, T_OTHER);
+		return;
+	}
 	for (i = 0; i < sizeof(keywords) / sizeof(keywords[0]); i++) {
 		if (strlen(keywords[i].word) == s->word_len &&
 		    memcmp(keywords[i].word, s->word, s->word_len) == 0) {

@@ -81,13 +81,16 @@ static int next_id(void)
 	return (int)(state >> 8) % rows + 1;
 }
 
-/* --- workloads: @operations of each, microseconds an operation ------------------- */
+/*
+ * Workloads: @operations of each, microseconds an operation.  The answer of a
+ * file is text, so in process the columns are read as text too.
+ */
 
 static sqlite3 *db;
 static sqlite3_stmt *prepared;
 static int query_fd, null_fd;
 
-#define POINT_SQL "SELECT name, kib, ratio FROM t WHERE id = %d;"
+#define POINT_SQL "SELECT name, kib FROM t WHERE id = %d;"
 
 static void null_pair(void)
 {
@@ -100,8 +103,7 @@ static void null_pair(void)
 static void columns_of(sqlite3_stmt *stmt)
 {
 	if (sqlite3_step(stmt) != SQLITE_ROW || !sqlite3_column_text(stmt, 0) ||
-	    sqlite3_column_int64(stmt, 1) < 0 || sqlite3_column_double(stmt, 2) < 0 ||
-	    sqlite3_step(stmt) != SQLITE_DONE)
+	    !sqlite3_column_text(stmt, 1) || sqlite3_step(stmt) != SQLITE_DONE)
 		die("in-process query");
 }
 
