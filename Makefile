@@ -44,8 +44,9 @@ KOPT ?=
 KVM ?=
 # What `make vm` runs instead of a shell. Taken as it is: quotes and dollars are the command's own.
 RUN ?=
-# Which tests run in the VM, and further options of pytest.
+# Which tests run in the VM, which in user space, and further options of pytest.
 VM_TESTS ?= $(wildcard tests/interface tests/kernel)
+CORE_TESTS ?= $(wildcard tests/core tests/client)
 PYTEST_OPTIONS ?=
 
 PYTHON ?= python3
@@ -74,7 +75,7 @@ help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
 	@echo
 	@echo 'Variables: KERNELRELEASE=$(KERNELRELEASE) SANITIZE= SQLITE_DIR= MUSL_DIR='
-	@echo '           RUN= TIMEOUT= KVM= CPUS=$(CPUS) MEMORY=$(MEMORY) KOPT= VM_TESTS= PYTEST_OPTIONS='
+	@echo '           RUN= TIMEOUT= KVM= CPUS=$(CPUS) MEMORY=$(MEMORY) KOPT= VM_TESTS= CORE_TESTS= PYTEST_OPTIONS='
 
 # Setting up ---------------------------------------------------------------------------------------
 
@@ -214,7 +215,8 @@ test-core: core-asan ## the engine's tests, in user space under the sanitizers
 	@LD_PRELOAD=$$($(CC) -print-file-name=libasan.so) \
 	ASAN_OPTIONS=detect_leaks=0:abort_on_error=1 UBSAN_OPTIONS=print_stacktrace=1 \
 	KSQL_CORE_LIB=$(CURDIR)/build/core-asan/libksqlcore.so PYTHONMALLOC=malloc \
-	$(PY) -m pytest $(wildcard tests/core tests/client) $(PYTEST_OPTIONS)
+	$(PY) -m pytest -p no:cacheprovider $(or $(CORE_TESTS),$(error There are no tests in \
+		tests/core)) $(PYTEST_OPTIONS)
 
 test-vm: module ## the tests that need a kernel, in one VM
 	@$(VM) -- 'exec python -m pytest -p no:cacheprovider -v --durations=10 \
