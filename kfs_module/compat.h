@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /*
  * compat.h - every difference between the kernels that ksqlfs builds for
- * (6.1 to 7.2), so that no other file asks for a version.
+ * (6.1 to 7.3), so that no other file asks for a version.
  */
 #ifndef KSQLFS_COMPAT_H
 #define KSQLFS_COMPAT_H
@@ -58,6 +58,13 @@ static inline void ksqlfs_init_times(struct inode *inode)
 #define KSQLFS_REVALIDATE_PARENT struct inode *parent, const struct qstr *name,
 #else
 #define KSQLFS_REVALIDATE_PARENT
+#endif
+
+/* 7.3: create() is not told of O_EXCL any more. */
+#if KSQLFS_SINCE(7, 3)
+#define KSQLFS_CREATE_HOW umode_t mode
+#else
+#define KSQLFS_CREATE_HOW umode_t mode, bool excl
 #endif
 
 /* 6.17: a superblock's dentry operations are set by a function. */

@@ -32,7 +32,8 @@
  * @file: the engine's, owned; used under @lock
  * @opener: the process that opened it; counted; never changes
  * @stream: no positions; never changes
- * @broken: its text is not what the writer meant, and must not run; under @lock
+ * @broken: its text is not what the writer meant, and must not run; only ever
+ *	set, mostly under @lock
  * @buf: NULL until the first read or write; owned; under @lock
  * @size: bytes at @buf
  * @head: first byte at @buf that a stream has produced and nobody has read
@@ -176,7 +177,7 @@ static ssize_t ksqlfs_read_iter(struct kiocb *iocb, struct iov_iter *to)
 		return 0;
 	if (mutex_lock_interruptible(&of->lock))
 		return -ERESTARTSYS;
-	if (of->broken)
+	if (READ_ONCE(of->broken))
 		n = -ECANCELED;
 	else if (of->stream)
 		n = ksqlfs_read_stream(of, to);
@@ -261,7 +262,8 @@ static ssize_t ksqlfs_write_locked(struct ksqlfs_file *of,
 	return count;
 
 cut_short:
-	of->broken = iov_iter_count(from) < count;
+	if (iov_iter_count(from) < count)
+		WRITE_ONCE(of->broken, true);
 	return ret;
 }
 
@@ -274,7 +276,7 @@ static ssize_t ksqlfs_write_iter(struct kiocb *iocb, struct iov_iter *from)
 		return 0;
 	if (mutex_lock_interruptible(&of->lock))
 		return -ERESTARTSYS;
-	n = of->broken ? -ECANCELED : ksqlfs_write_locked(of, from);
+	n = READ_ONCE(of->broken) ? -ECANCELED : ksqlfs_write_locked(of, from);
 	mutex_unlock(&of->lock);
 	if (n > 0 && !of->stream)
 		iocb->ki_pos += n;
@@ -309,11 +311,12 @@ static int ksqlfs_flush(struct file *file, fl_owner_t id)
 		return 0;
 	if (id && iterate_fd(id, 0, ksqlfs_is_same, file))
 		return 0;
-	if (mutex_lock_killable(&of->lock))
-		return -EINTR; /* by a fatal signal: ksqlfs_release() abandons it */
-	if (ksqlfs_killed())
-		of->broken = true;
-	if (!of->broken)
+	if (ksqlfs_killed() || mutex_lock_killable(&of->lock)) {
+		/* A child may go on with the file; the text stays half of one. */
+		WRITE_ONCE(of->broken, true);
+		return -EINTR;
+	}
+	if (!READ_ONCE(of->broken))
 		err = ksql_finish(of->file, &caller);
 	mutex_unlock(&of->lock);
 	return err;

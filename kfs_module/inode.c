@@ -68,7 +68,7 @@ static struct dentry *ksqlfs_lookup(struct inode *dir, struct dentry *dentry,
 
 /* open(O_CREAT) of what is not there; without this operation it were EACCES. */
 static int ksqlfs_create(struct ksqlfs_idmap *idmap, struct inode *dir,
-			 struct dentry *dentry, umode_t mode, bool excl)
+			 struct dentry *dentry, KSQLFS_CREATE_HOW)
 {
 	return -EPERM;
 }
