@@ -24,7 +24,8 @@ void buf_add(struct buf *b, const void *p, size_t n);
 void buf_puts(struct buf *b, const char *s);
 void buf_putc(struct buf *b, char c);
 /** buf_printf() - in the language of sqlite3_mprintf(). */
-void buf_printf(struct buf *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void buf_printf(struct buf *b, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
 /** buf_clear() - empty, memory kept. */
 void buf_clear(struct buf *b);
 /** buf_free() - empty, memory given back. */

@@ -10,10 +10,10 @@
 #include "mem.h"
 
 struct catalog {
-	uint64_t commits;    /* of the database, when last looked at */
+	uint64_t commits; /* of the database, when last looked at */
 	sqlite3_int64 schema; /* PRAGMA schema_version, likewise */
-	struct buf names;    /* each ended by NUL, in memcmp() order */
-	char **name;	     /* owned: into @names */
+	struct buf names; /* each ended by NUL, in memcmp() order */
+	char **name; /* owned: into @names */
 	size_t count;
 };
 
@@ -27,7 +27,8 @@ void catalog_free(struct catalog *c)
 }
 
 /* Step @sql on the anchor, giving each row's first column to the catalog. */
-static int ask(struct ksql_db *db, const char *sql, sqlite3_int64 *number, struct buf *names)
+static int ask(struct ksql_db *db, const char *sql, sqlite3_int64 *number,
+	       struct buf *names)
 {
 	struct fault f = { .offset = -1 };
 	struct query q;
@@ -45,7 +46,7 @@ static int ask(struct ksql_db *db, const char *sql, sqlite3_int64 *number, struc
 
 		if (number)
 			*number = v->integer;
-		else if (memchr(v->bytes.data, 0, v->bytes.len) == NULL)
+		else if (!memchr(v->bytes.data, 0, v->bytes.len))
 			buf_add(names, v->bytes.data, v->bytes.len + 1);
 	}
 	run_pause(&r);
@@ -77,11 +78,12 @@ static int load(struct ksql_db *db, uint64_t commits, sqlite3_int64 schema)
 
 	if (!c)
 		return -ENOMEM;
-	err = ask(db,
-		  "SELECT name FROM pragma_table_list WHERE schema = 'main'"
-		  " AND type IN ('table', 'virtual') AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
-		  " ORDER BY name",
-		  NULL, &c->names);
+	err = ask(
+		db,
+		"SELECT name FROM pragma_table_list WHERE schema = 'main'"
+		" AND type IN ('table', 'virtual') AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
+		" ORDER BY name",
+		NULL, &c->names);
 	if (!err)
 		err = index_names(c);
 	if (err) {
@@ -144,7 +146,8 @@ int catalog_has(struct ksql_db *db, const char *name)
 	return ret;
 }
 
-int catalog_each(struct ksql_db *db, void (*fn)(void *arg, const char *name), void *arg)
+int catalog_each(struct ksql_db *db, void (*fn)(void *arg, const char *name),
+		 void *arg)
 {
 	size_t i;
 	int err;

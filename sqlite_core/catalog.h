@@ -20,7 +20,8 @@ int catalog_has(struct ksql_db *db, const char *name);
  *
  * @fn runs under a mutex and must not touch the database.  0 or -errno.
  */
-int catalog_each(struct ksql_db *db, void (*fn)(void *arg, const char *name), void *arg);
+int catalog_each(struct ksql_db *db, void (*fn)(void *arg, const char *name),
+		 void *arg);
 void catalog_free(struct catalog *c);
 
 #endif /* KSQL_CATALOG_H */

@@ -11,11 +11,11 @@
 #include "memvfs.h"
 #include "policy.h"
 
-#define POOL_MAX 4u	    /* idle connections that a database keeps */
+#define POOL_MAX	  4u /* idle connections that a database keeps */
 #define CHECKPOINT_FRAMES 256 /* of the log: one MiB */
-#define IO_CALLS 64u	    /* VFS calls between two looks */
+#define IO_CALLS	  64u /* VFS calls between two looks */
 
-/* --- commits ------------------------------------------------------------------ */
+/* --- commits ------------------------------------------------------------- */
 
 /*
  * After each commit.  Copying the log back costs a memcpy a page here, so it is
@@ -25,17 +25,19 @@ static int committed(void *arg, sqlite3 *lite, const char *schema, int frames)
 {
 	struct conn *c = arg;
 
-	__atomic_store_n(&c->db->changed_ns, port_realtime_ns(), __ATOMIC_RELAXED);
+	__atomic_store_n(&c->db->changed_ns, port_realtime_ns(),
+			 __ATOMIC_RELAXED);
 	__atomic_fetch_add(&c->db->commits, 1, __ATOMIC_RELEASE);
 	if (frames >= CHECKPOINT_FRAMES) {
 		c->no_wait = true;
-		sqlite3_wal_checkpoint_v2(lite, schema, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+		sqlite3_wal_checkpoint_v2(
+			lite, schema, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
 		c->no_wait = false;
 	}
 	return SQLITE_OK;
 }
 
-/* --- the pool -------------------------------------------------------------------- */
+/* --- the pool ------------------------------------------------------------ */
 
 void conn_close(struct conn *c)
 {
@@ -49,8 +51,8 @@ void conn_close(struct conn *c)
 
 static int conn_open(struct ksql_db *db, struct conn **out)
 {
-	const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX |
-			  SQLITE_OPEN_EXRESCODE;
+	const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE |
+			  SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
 	struct conn *c = ksql_zalloc(sizeof(*c));
 	int rc, err;
 
@@ -124,14 +126,15 @@ void conn_put(struct conn *c)
 		conn_close(c);
 }
 
-/* --- statements ---------------------------------------------------------------------- */
+/* --- statements ---------------------------------------------------------- */
 
 bool conn_take(struct conn *c, const char *sql, size_t len, struct query *q)
 {
 	size_t i;
 
 	for (i = 0; i < CONN_STATEMENTS && c->kept[i].stmt; i++) {
-		if (c->kept[i].len != len || memcmp(sqlite3_sql(c->kept[i].stmt), sql, len) != 0)
+		if (c->kept[i].len != len ||
+		    memcmp(sqlite3_sql(c->kept[i].stmt), sql, len) != 0)
 			continue;
 		*q = c->kept[i];
 		q->proven = true;
@@ -143,8 +146,8 @@ bool conn_take(struct conn *c, const char *sql, size_t len, struct query *q)
 	return false;
 }
 
-int conn_prepare(struct conn *c, const char *sql, size_t len, struct query *q, size_t *used,
-		 struct fault *f)
+int conn_prepare(struct conn *c, const char *sql, size_t len, struct query *q,
+		 size_t *used, struct fault *f)
 {
 	const char *tail = NULL;
 	int rc;
@@ -210,7 +213,7 @@ int conn_exec(struct conn *c, const char *sql)
 	return rc ? errno_of_sqlite(rc, sqlite3_errmsg(c->lite)) : 0;
 }
 
-/* --- the watch --------------------------------------------------------------------------- */
+/* --- the watch ----------------------------------------------------------- */
 
 static uint64_t denied_now(void)
 {
@@ -253,7 +256,7 @@ void conn_poll_io(struct conn *c)
 		sqlite3_interrupt(c->lite);
 }
 
-/* --- faults ---------------------------------------------------------------------------------- */
+/* --- faults -------------------------------------------------------------- */
 
 int conn_fault(struct conn *c, int rc, struct fault *f)
 {

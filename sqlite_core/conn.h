@@ -15,7 +15,7 @@
 struct ksql_db;
 
 #define CONN_STATEMENTS 8u /* kept for the next time their text comes */
-#define CONN_UNPROVEN 3u   /* of them, at most, that it has not come again for */
+#define CONN_UNPROVEN	3u /* of them, at most, that it has not come again for */
 
 /* What SQLite's LIKE optimisation expects at the user data of like() and glob(). */
 struct like_info {
@@ -26,9 +26,9 @@ struct shape;
 
 /* A statement, prepared. */
 struct query {
-	sqlite3_stmt *stmt;  /* owned; NULL: the text was empty */
-	size_t len;	     /* of its text, which sqlite3_sql() has */
-	bool proven;	     /* it was kept, and asked for again */
+	sqlite3_stmt *stmt; /* owned; NULL: the text was empty */
+	size_t len; /* of its text, which sqlite3_sql() has */
+	bool proven; /* it was kept, and asked for again */
 	struct shape *shape; /* owned; exec.c's, NULL until it ran */
 };
 
@@ -36,15 +36,15 @@ struct conn {
 	struct conn *next; /* in the pool; under the database's lock */
 	struct ksql_db *db;
 	sqlite3 *lite;
-	bool tainted;	/* has state of its own: not for the next user */
-	bool no_wait;	/* the busy handler gives up at once */
+	bool tainted; /* has state of its own: not for the next user */
+	bool no_wait; /* the busy handler gives up at once */
 	uint32_t epoch; /* of the limits it was made with */
 
 	/* The watch over what runs: conn_run_begin() to conn_run_end(). */
 	int64_t deadline_ns; /* monotonic; 0: none */
-	int stopped;	     /* why it must end: 0, -EINTR, -ETIMEDOUT */
-	uint32_t io_calls;   /* since the last look */
-	uint64_t denied;     /* mem_stats.denied at its beginning */
+	int stopped; /* why it must end: 0, -EINTR, -ETIMEDOUT */
+	uint32_t io_calls; /* since the last look */
+	uint64_t denied; /* mem_stats.denied at its beginning */
 
 	/* The busy handler's. */
 	unsigned long busy_seen;
@@ -66,8 +66,8 @@ void conn_close(struct conn *c);
  *
  * Return: 0 with @q->stmt NULL when the text holds none; or f->err.
  */
-int conn_prepare(struct conn *c, const char *sql, size_t len, struct query *q, size_t *used,
-		 struct fault *f);
+int conn_prepare(struct conn *c, const char *sql, size_t len, struct query *q,
+		 size_t *used, struct fault *f);
 /**
  * conn_take() - a statement kept from last time
  *

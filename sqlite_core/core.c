@@ -12,8 +12,8 @@
 #include "mutex.h"
 #include "outcome.h"
 
-#define SOURCE_MAX 255u
-#define MIN_SIZE (16u * KSQL_PAGE_SIZE)
+#define SOURCE_MAX	    255u
+#define MIN_SIZE	    (16u * KSQL_PAGE_SIZE)
 #define HOST_NAME_MAX_BYTES 32
 
 static struct {
@@ -69,14 +69,15 @@ uint64_t engine_exit(void)
 	if (live) {
 		char line[64];
 
-		sqlite3_snprintf(sizeof(line), line, "%llu bytes are still live",
+		sqlite3_snprintf(sizeof(line), line,
+				 "%llu bytes are still live",
 				 (unsigned long long)live);
 		port_log(PORT_LOG_ERROR, line);
 	}
 	return live;
 }
 
-/* --- options ------------------------------------------------------------------------- */
+/* --- options ------------------------------------------------------------- */
 
 /* Host side, and engine side: no SQL, no floating point. */
 void ksql_options_default(struct ksql_options *o)
@@ -129,7 +130,7 @@ int engine_db_configure(struct ksql_db *db, const struct ksql_options *options)
 	return 0;
 }
 
-/* --- databases ------------------------------------------------------------------------- */
+/* --- databases ----------------------------------------------------------- */
 
 /* Undoes db_new(), as far as that came. */
 static void db_free(struct ksql_db *db)
@@ -150,7 +151,8 @@ static void db_free(struct ksql_db *db)
 	ksql_free(db);
 }
 
-static int db_new(const char *source, const struct ksql_options *options, struct ksql_db **out)
+static int db_new(const char *source, const struct ksql_options *options,
+		  struct ksql_db **out)
 {
 	struct ksql_db *db = ksql_zalloc(sizeof(*db));
 	int err = -ENOMEM;
@@ -177,7 +179,8 @@ free:
 	return err;
 }
 
-int engine_db_get(const char *source, const struct ksql_options *options, struct ksql_db **out)
+int engine_db_get(const char *source, const struct ksql_options *options,
+		  struct ksql_db **out)
 {
 	struct ksql_db *db;
 	int err = check_options(options);

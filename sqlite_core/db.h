@@ -15,23 +15,25 @@ struct store;
 
 struct ksql_db {
 	struct ksql_db *next; /* in the registry; under its mutex */
-	uint32_t users;	      /* likewise */
-	char *source;	      /* owned; constant */
-	struct store *store;  /* owned; constant */
-	struct conn *anchor;  /* owned; keeps the log alive; used under catalog_lock */
+	uint32_t users; /* likewise */
+	char *source; /* owned; constant */
+	struct store *store; /* owned; constant */
+	struct conn *
+		anchor; /* owned; keeps the log alive; used under catalog_lock */
 
-	uint64_t commits;	/* atomic: so many since it was made */
-	int64_t changed_ns;	/* atomic: time of the last one */
+	uint64_t commits; /* atomic: so many since it was made */
+	int64_t changed_ns; /* atomic: time of the last one */
 
-	struct port_spin lock;	/* protects all below */
+	struct port_spin lock; /* protects all below */
 	struct ksql_options options;
-	uint32_t epoch;		/* counts changes of the options */
-	struct conn *idle;	/* the pool */
+	uint32_t epoch; /* counts changes of the options */
+	struct conn *idle; /* the pool */
 	uint32_t idle_count;
 	struct outcome *outcomes; /* one for each uid */
 
-	struct port_mutex *catalog_lock; /* protects catalog; may sleep under it */
-	struct catalog *catalog;	 /* owned; NULL until first asked for */
+	struct port_mutex
+		*catalog_lock; /* protects catalog; may sleep under it */
+	struct catalog *catalog; /* owned; NULL until first asked for */
 };
 
 /** db_options() - a copy of the limits in force. */

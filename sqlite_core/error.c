@@ -10,7 +10,10 @@
 #include "sqlite3.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
-#define CODE(name, err) { SQLITE_##name, "SQLITE_" #name, err }
+#define CODE(name, err)                             \
+	{                                           \
+		SQLITE_##name, "SQLITE_" #name, err \
+	}
 
 static const struct {
 	int code; /* primary or extended; the first that fits counts */
@@ -111,7 +114,8 @@ void fault_clear(struct fault *f)
 
 static bool fits(const char *message, const char *begins, const char *ends)
 {
-	size_t len = strlen(message), head = strlen(begins), tail = strlen(ends);
+	size_t len = strlen(message), head = strlen(begins),
+	       tail = strlen(ends);
 
 	return len >= head + tail && memcmp(message, begins, head) == 0 &&
 	       strcmp(message + len - tail, ends) == 0;
@@ -156,7 +160,7 @@ const char *errno_name(int err)
 
 /* A statement may be 16 MiB long: show no more of it than this. */
 #define SHOWN_BEFORE 2000u
-#define SHOWN_AFTER 500u
+#define SHOWN_AFTER  500u
 
 /* The line under line @line of @len bytes that points at byte @at of it. */
 static void put_caret(struct buf *out, const char *line, size_t at)
@@ -166,15 +170,18 @@ static void put_caret(struct buf *out, const char *line, size_t at)
 	for (i = 0; i < at; i++) {
 		if (line[i] == '\t')
 			buf_putc(out, '\t');
-		else if (((unsigned char)line[i] & 0xc0) != 0x80) /* one column a character */
+		else if (((unsigned char)line[i] & 0xc0) !=
+			 0x80) /* one column a character */
 			buf_putc(out, ' ');
 	}
 	buf_puts(out, "^\n");
 }
 
-static void put_statement(struct buf *out, const char *sql, size_t len, int offset)
+static void put_statement(struct buf *out, const char *sql, size_t len,
+			  int offset)
 {
-	size_t mark = offset >= 0 && (size_t)offset <= len ? (size_t)offset : len + 1;
+	size_t mark = offset >= 0 && (size_t)offset <= len ? (size_t)offset :
+							     len + 1;
 	size_t from = 0, line, end;
 
 	while (len && (sql[len - 1] == '\n' || sql[len - 1] == ' '))
@@ -203,7 +210,8 @@ static void put_statement(struct buf *out, const char *sql, size_t len, int offs
 		buf_puts(out, "...\n");
 }
 
-void fault_describe(const struct fault *f, const char *sql, size_t len, struct buf *out)
+void fault_describe(const struct fault *f, const char *sql, size_t len,
+		    struct buf *out)
 {
 	size_t c, e = errno_find(f->err);
 

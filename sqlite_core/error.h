@@ -10,9 +10,9 @@
 
 /* What went wrong with one statement. */
 struct fault {
-	int err;      /* negative errno; 0: nothing */
-	int sqlite;   /* SQLite's extended code; 0 where the fault is not SQLite's */
-	int offset;   /* byte of the statement, or -1 */
+	int err; /* negative errno; 0: nothing */
+	int sqlite; /* SQLite's extended code; 0 where the fault is not SQLite's */
+	int offset; /* byte of the statement, or -1 */
 	char *message; /* owned; NULL: the errno's own words */
 };
 
@@ -37,6 +37,7 @@ const char *errno_name(int err);
  * @sql: the statement, not NUL-terminated; NULL if there is none
  * @len: its bytes
  */
-void fault_describe(const struct fault *f, const char *sql, size_t len, struct buf *out);
+void fault_describe(const struct fault *f, const char *sql, size_t len,
+		    struct buf *out);
 
 #endif /* KSQL_ERROR_H */

@@ -8,7 +8,7 @@
 #include "db.h"
 #include "mem.h"
 
-/* --- running ----------------------------------------------------------------------- */
+/* --- running ------------------------------------------------------------- */
 
 void run_begin(struct run *r, struct conn *c, struct query *q)
 {
@@ -44,7 +44,8 @@ void shape_free(struct shape *s)
 /* A schema change can alter the columns of a statement until its first step. */
 static int fit_shape(struct run *r)
 {
-	int reprepared = sqlite3_stmt_status(r->query.stmt, SQLITE_STMTSTATUS_REPREPARE, 0);
+	int reprepared = sqlite3_stmt_status(r->query.stmt,
+					     SQLITE_STMTSTATUS_REPREPARE, 0);
 	struct shape *s = r->query.shape;
 	int columns;
 
@@ -89,11 +90,12 @@ void run_end(struct run *r)
 		conn_retire(r->conn, &r->query);
 }
 
-/* --- rows to text ------------------------------------------------------------------- */
+/* --- rows to text -------------------------------------------------------- */
 
 const char **stmt_names(sqlite3_stmt *stmt, int columns)
 {
-	const char **names = ksql_alloc((size_t)(columns ? columns : 1) * sizeof(*names));
+	const char **names =
+		ksql_alloc((size_t)(columns ? columns : 1) * sizeof(*names));
 	int i;
 
 	for (i = 0; names && i < columns; i++) {
@@ -128,7 +130,8 @@ static int fit_render(struct shape *s, sqlite3_stmt *stmt, enum format format)
 	return err;
 }
 
-static int stream_head(struct stream *s, enum format format, struct buf *out, struct fault *f)
+static int stream_head(struct stream *s, enum format format, struct buf *out,
+		       struct fault *f)
 {
 	if (fit_render(s->run.query.shape, s->run.query.stmt, format))
 		return fault_set(f, -ENOMEM, -1, "out of memory");
@@ -138,7 +141,8 @@ static int stream_head(struct stream *s, enum format format, struct buf *out, st
 }
 
 /* Render the row it stands on (@step is 1) and those after it. */
-static int stream_rows(struct stream *s, int step, struct buf *out, size_t want, struct fault *f)
+static int stream_rows(struct stream *s, int step, struct buf *out, size_t want,
+		       struct fault *f)
 {
 	struct shape *shape = s->run.query.shape;
 
@@ -156,8 +160,9 @@ static int stream_rows(struct stream *s, int step, struct buf *out, size_t want,
 	return out->failed ? fault_set(f, -ENOMEM, -1, "out of memory") : 0;
 }
 
-int stream_begin(struct stream *s, struct conn *c, struct query *q, enum format format,
-		 struct buf *out, size_t want, struct fault *f)
+int stream_begin(struct stream *s, struct conn *c, struct query *q,
+		 enum format format, struct buf *out, size_t want,
+		 struct fault *f)
 {
 	int step, err;
 
@@ -195,7 +200,7 @@ void stream_end(struct stream *s)
 	s->live = false;
 }
 
-/* --- rows kept ------------------------------------------------------------------------ */
+/* --- rows kept ----------------------------------------------------------- */
 
 /* One value: its type, then eight bytes of number, or eight of length and the bytes. */
 static void put_value(struct buf *data, const struct value *v)
@@ -245,7 +250,8 @@ static int collect_names(struct rows *rows, sqlite3_stmt *stmt)
 	return rows->names.failed ? -ENOMEM : 0;
 }
 
-static int collect(struct rows *rows, struct run *r, uint64_t max, struct fault *f)
+static int collect(struct rows *rows, struct run *r, uint64_t max,
+		   struct fault *f)
 {
 	int step, i;
 
@@ -256,15 +262,16 @@ static int collect(struct rows *rows, struct run *r, uint64_t max, struct fault 
 		if (rows->data.failed)
 			return fault_set(f, -ENOMEM, -1, "out of memory");
 		if (rows->data.len > max)
-			return fault_set(f, -EOVERFLOW, -1,
-					 "the result is larger than max_result= (%llu bytes)",
-					 (unsigned long long)max);
+			return fault_set(
+				f, -EOVERFLOW, -1,
+				"the result is larger than max_result= (%llu bytes)",
+				(unsigned long long)max);
 	}
 	return step;
 }
 
-int rows_collect(struct rows *rows, struct conn *c, struct query *q, uint64_t max,
-		 struct fault *f)
+int rows_collect(struct rows *rows, struct conn *c, struct query *q,
+		 uint64_t max, struct fault *f)
 {
 	struct run r;
 	int err;
@@ -287,8 +294,10 @@ int rows_collect(struct rows *rows, struct conn *c, struct query *q, uint64_t ma
 int rows_render(const struct rows *rows, enum format format, struct buf *out)
 {
 	size_t columns = (size_t)rows->columns;
-	const char **names = ksql_alloc((columns ? columns : 1) * sizeof(*names));
-	struct value *values = ksql_alloc((columns ? columns : 1) * sizeof(*values));
+	const char **names =
+		ksql_alloc((columns ? columns : 1) * sizeof(*names));
+	struct value *values =
+		ksql_alloc((columns ? columns : 1) * sizeof(*values));
 	const char *p = rows->names.data;
 	struct render render = { 0 };
 	uint64_t row;

@@ -15,7 +15,7 @@
 struct run {
 	struct conn *conn;
 	struct query query; /* owned; ->stmt NULL: nothing runs */
-	int64_t budget_ns;  /* of running time left; 0: no bound */
+	int64_t budget_ns; /* of running time left; 0: no bound */
 };
 
 /*
@@ -23,9 +23,9 @@ struct run {
  * it, so that running it again allocates nothing.
  */
 struct shape {
-	int reprepared;	    /* SQLITE_STMTSTATUS_REPREPARE when it was made */
+	int reprepared; /* SQLITE_STMTSTATUS_REPREPARE when it was made */
 	int columns;
-	bool rendered;	    /* @render is there */
+	bool rendered; /* @render is there */
 	struct render render;
 	struct value values[]; /* of the row that the statement stands on */
 };
@@ -58,10 +58,12 @@ struct stream {
  *
  * Return: 0 or f->err (the stream is then ended).
  */
-int stream_begin(struct stream *s, struct conn *c, struct query *q, enum format format,
-		 struct buf *out, size_t want, struct fault *f);
+int stream_begin(struct stream *s, struct conn *c, struct query *q,
+		 enum format format, struct buf *out, size_t want,
+		 struct fault *f);
 /** stream_fill() - add rows to @out until it holds @want bytes, or all.  0 or f->err. */
-int stream_fill(struct stream *s, struct buf *out, size_t want, struct fault *f);
+int stream_fill(struct stream *s, struct buf *out, size_t want,
+		struct fault *f);
 /** stream_end() - drop what was not asked for.  Harmless when not live. */
 void stream_end(struct stream *s);
 
@@ -74,8 +76,8 @@ struct rows {
 };
 
 /** rows_collect() - run @q, which is taken over, to its end; at most @max bytes. */
-int rows_collect(struct rows *rows, struct conn *c, struct query *q, uint64_t max,
-		 struct fault *f);
+int rows_collect(struct rows *rows, struct conn *c, struct query *q,
+		 uint64_t max, struct fault *f);
 /** rows_render() - all of them.  0 or -errno. */
 int rows_render(const struct rows *rows, enum format format, struct buf *out);
 /** rows_first_value() - the first column of the first row; false if there is none. */

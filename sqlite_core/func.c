@@ -49,7 +49,7 @@ static void result_stopped(sqlite3_context *ctx)
 	sqlite3_result_error_code(ctx, SQLITE_INTERRUPT);
 }
 
-/* --- searching -------------------------------------------------------------------- */
+/* --- searching ----------------------------------------------------------- */
 
 struct bytes {
 	const char *p;
@@ -57,7 +57,8 @@ struct bytes {
 };
 
 /* Where @needle (not empty) begins in @hay from @from on; hay.n if nowhere. */
-static size_t find(struct work *w, struct bytes hay, size_t from, struct bytes needle)
+static size_t find(struct work *w, struct bytes hay, size_t from,
+		   struct bytes needle)
 {
 	while (hay.n - from >= needle.n) {
 		size_t starts = hay.n - from - needle.n + 1;
@@ -75,7 +76,8 @@ static size_t find(struct work *w, struct bytes hay, size_t from, struct bytes n
 			break;
 		from = (size_t)(at - hay.p);
 		while (same < needle.n) {
-			size_t step = needle.n - same < 4096 ? needle.n - same : 4096;
+			size_t step = needle.n - same < 4096 ? needle.n - same :
+							       4096;
 
 			if (memcmp(at + same, needle.p + same, step) != 0) {
 				if (!work_on(w, step))
@@ -134,7 +136,8 @@ static sqlite3_int64 count_characters(struct work *w, struct bytes b)
 /* instr(X, Y): from 1, in characters, or in bytes where both are blobs. */
 static void instr_func(sqlite3_context *ctx, int argc, sqlite3_value **argv)
 {
-	int hay_type = sqlite3_value_type(argv[0]), needle_type = sqlite3_value_type(argv[1]);
+	int hay_type = sqlite3_value_type(argv[0]),
+	    needle_type = sqlite3_value_type(argv[1]);
 	bool blobs = hay_type == SQLITE_BLOB && needle_type == SQLITE_BLOB;
 	struct work w = work_begin();
 	struct bytes hay, needle;
@@ -145,14 +148,16 @@ static void instr_func(sqlite3_context *ctx, int argc, sqlite3_value **argv)
 		return;
 	hay = blobs ? bytes_of_blob(argv[0]) : bytes_of_text(argv[0]);
 	needle = blobs ? bytes_of_blob(argv[1]) : bytes_of_text(argv[1]);
-	if ((!hay.p && (hay.n || !blobs)) || (!needle.p && (needle.n || !blobs))) {
+	if ((!hay.p && (hay.n || !blobs)) ||
+	    (!needle.p && (needle.n || !blobs))) {
 		sqlite3_result_error_nomem(ctx);
 		return;
 	}
 	if (needle.n) {
 		do { /* a character begins where the text says so, not in its middle */
 			at = find(&w, hay, at, needle);
-		} while (!blobs && !w.stop && at < hay.n && is_continuation(hay.p[at]) && ++at);
+		} while (!blobs && !w.stop && at < hay.n &&
+			 is_continuation(hay.p[at]) && ++at);
 		if (at == hay.n) {
 			if (w.stop)
 				result_stopped(ctx);
@@ -187,7 +192,8 @@ static void replace_func(sqlite3_context *ctx, int argc, sqlite3_value **argv)
 	if (!text.p || !from.p)
 		return; /* NULL */
 	if (!from.n || !from.p[0]) {
-		sqlite3_result_text64(ctx, text.p, text.n, SQLITE_TRANSIENT, SQLITE_UTF8);
+		sqlite3_result_text64(ctx, text.p, text.n, SQLITE_TRANSIENT,
+				      SQLITE_UTF8);
 		return;
 	}
 	to = bytes_of_text(argv[2]);
@@ -210,13 +216,14 @@ static void replace_func(sqlite3_context *ctx, int argc, sqlite3_value **argv)
 		sqlite3_result_error_toobig(ctx);
 	} else {
 		sqlite3_result_text64(ctx, out.data ? out.data : "", out.len,
-				      out.data ? ksql_free : SQLITE_STATIC, SQLITE_UTF8);
+				      out.data ? ksql_free : SQLITE_STATIC,
+				      SQLITE_UTF8);
 		return;
 	}
 	buf_free(&out);
 }
 
-/* --- matching ------------------------------------------------------------------------- */
+/* --- matching ------------------------------------------------------------ */
 
 static const struct like_info glob_info = { '*', '?', '[', 0 };
 static const struct like_info like_info = { '%', '_', 0, 1 };
@@ -273,8 +280,8 @@ static bool match_set(const unsigned char **p, uint32_t c)
 }
 
 /* One element of the pattern against one character; leaves both behind them. */
-static bool match_one(const struct like_info *info, uint32_t escape, const unsigned char **pattern,
-		      const unsigned char **text)
+static bool match_one(const struct like_info *info, uint32_t escape,
+		      const unsigned char **pattern, const unsigned char **text)
 {
 	uint32_t want = next_char(pattern);
 	uint32_t have = next_char(text);
@@ -341,13 +348,15 @@ static void match_func(sqlite3_context *ctx, int argc, sqlite3_value **argv)
 	bool matches;
 
 	if (sqlite3_value_type(argv[0]) == SQLITE_BLOB ||
-	    sqlite3_value_type(argv[1]) == SQLITE_BLOB) { /* LIKE_DOESNT_MATCH_BLOBS */
+	    sqlite3_value_type(argv[1]) ==
+		    SQLITE_BLOB) { /* LIKE_DOESNT_MATCH_BLOBS */
 		sqlite3_result_int(ctx, 0);
 		return;
 	}
 	if (sqlite3_value_bytes(argv[0]) >
 	    sqlite3_limit(lite, SQLITE_LIMIT_LIKE_PATTERN_LENGTH, -1)) {
-		sqlite3_result_error(ctx, "LIKE or GLOB pattern too complex", -1);
+		sqlite3_result_error(ctx, "LIKE or GLOB pattern too complex",
+				     -1);
 		return;
 	}
 	if (argc == 3) {
@@ -356,8 +365,10 @@ static void match_func(sqlite3_context *ctx, int argc, sqlite3_value **argv)
 			return;
 		escape = next_char(&escapes);
 		if (!escape || *escapes) {
-			sqlite3_result_error(ctx, "ESCAPE expression must be a single character",
-					     -1);
+			sqlite3_result_error(
+				ctx,
+				"ESCAPE expression must be a single character",
+				-1);
 			return;
 		}
 		if (escape == used.match_one)
@@ -376,7 +387,7 @@ static void match_func(sqlite3_context *ctx, int argc, sqlite3_value **argv)
 		sqlite3_result_int(ctx, matches);
 }
 
-/* --- registration --------------------------------------------------------------------- */
+/* --- registration -------------------------------------------------------- */
 
 int func_install(struct conn *c)
 {
@@ -385,7 +396,8 @@ int func_install(struct conn *c)
 		const char *name;
 		int argc;
 		const struct like_info *info;
-		void (*func)(sqlite3_context *ctx, int argc, sqlite3_value **argv);
+		void (*func)(sqlite3_context *ctx, int argc,
+			     sqlite3_value **argv);
 	} functions[] = {
 		{ "instr", 2, NULL, instr_func },
 		{ "replace", 3, NULL, replace_func },
@@ -397,11 +409,13 @@ int func_install(struct conn *c)
 	size_t i;
 
 	for (i = 0; !rc && i < sizeof(functions) / sizeof(functions[0]); i++) {
-		rc = sqlite3_create_function(c->lite, functions[i].name, functions[i].argc, flags,
-					     (void *)functions[i].info, functions[i].func, NULL,
-					     NULL);
+		rc = sqlite3_create_function(c->lite, functions[i].name,
+					     functions[i].argc, flags,
+					     (void *)functions[i].info,
+					     functions[i].func, NULL, NULL);
 		if (!rc && functions[i].info)
-			rc = ksql_mark_like(c->lite, functions[i].name, functions[i].argc,
+			rc = ksql_mark_like(c->lite, functions[i].name,
+					    functions[i].argc,
 					    functions[i].info->match_set != 0);
 	}
 	return rc;

@@ -25,14 +25,15 @@ struct call {
 	int64_t ret;
 };
 
-static int64_t enter(void (*fn)(void *), struct call *c, const struct ksql_caller *caller)
+static int64_t enter(void (*fn)(void *), struct call *c,
+		     const struct ksql_caller *caller)
 {
 	int err = port_enter(fn, c, caller ? caller->cancel : NULL);
 
 	return err ? err : c->ret;
 }
 
-/* --- the whole -------------------------------------------------------------------- */
+/* --- the whole ----------------------------------------------------------- */
 
 static void call_init(void *arg)
 {
@@ -70,7 +71,7 @@ uint64_t ksql_core_exit(void)
 	return (uint64_t)live;
 }
 
-/* --- databases --------------------------------------------------------------------- */
+/* --- databases ----------------------------------------------------------- */
 
 static void call_db_get(void *arg)
 {
@@ -79,7 +80,8 @@ static void call_db_get(void *arg)
 	c->ret = engine_db_get(c->in[0], c->in[1], c->out);
 }
 
-int ksql_db_get(const char *source, const struct ksql_options *options, struct ksql_db **db)
+int ksql_db_get(const char *source, const struct ksql_options *options,
+		struct ksql_db **db)
 {
 	struct call c = { .in = { source, options }, .out = db };
 
@@ -124,7 +126,7 @@ void ksql_db_usage(struct ksql_db *db, uint64_t *pages, uint64_t *wal_pages)
 	engine_db_usage(db, pages, wal_pages);
 }
 
-/* --- nodes ---------------------------------------------------------------------------- */
+/* --- nodes --------------------------------------------------------------- */
 
 static struct node_head *head(const struct ksql_node *node)
 {
@@ -155,10 +157,14 @@ static void call_lookup(void *arg)
 	c->ret = engine_lookup(c->db, c->node, c->in[0], c->len, c->out);
 }
 
-int ksql_lookup(struct ksql_db *db, struct ksql_node *dir, const char *name, size_t len,
-		struct ksql_node **node)
+int ksql_lookup(struct ksql_db *db, struct ksql_node *dir, const char *name,
+		size_t len, struct ksql_node **node)
 {
-	struct call c = { .db = db, .node = dir, .in = { name }, .len = len, .out = node };
+	struct call c = { .db = db,
+			  .node = dir,
+			  .in = { name },
+			  .len = len,
+			  .out = node };
 
 	return (int)enter(call_lookup, &c, NULL);
 }
@@ -238,15 +244,18 @@ static void call_getattr(void *arg)
 	c->ret = engine_getattr(c->db, c->node, c->uid, c->out);
 }
 
-int ksql_getattr(struct ksql_db *db, struct ksql_node *node, const struct ksql_caller *caller,
-		 struct ksql_attr *attr)
+int ksql_getattr(struct ksql_db *db, struct ksql_node *node,
+		 const struct ksql_caller *caller, struct ksql_attr *attr)
 {
-	struct call c = { .db = db, .node = node, .uid = caller->uid, .out = attr };
+	struct call c = { .db = db,
+			  .node = node,
+			  .uid = caller->uid,
+			  .out = attr };
 
 	return (int)enter(call_getattr, &c, caller);
 }
 
-/* --- directories ----------------------------------------------------------------------- */
+/* --- directories --------------------------------------------------------- */
 
 static void call_opendir(void *arg)
 {
@@ -255,15 +264,16 @@ static void call_opendir(void *arg)
 	c->ret = engine_opendir(c->db, c->node, c->out);
 }
 
-int ksql_opendir(struct ksql_db *db, struct ksql_node *node, const struct ksql_caller *caller,
-		 struct ksql_dir **dir)
+int ksql_opendir(struct ksql_db *db, struct ksql_node *node,
+		 const struct ksql_caller *caller, struct ksql_dir **dir)
 {
 	struct call c = { .db = db, .node = node, .out = dir };
 
 	return (int)enter(call_opendir, &c, caller);
 }
 
-int ksql_readdir(struct ksql_dir *dir, uint64_t index, struct ksql_dirent *entry)
+int ksql_readdir(struct ksql_dir *dir, uint64_t index,
+		 struct ksql_dirent *entry)
 {
 	if (index >= dir->count)
 		return 0;
@@ -286,7 +296,7 @@ void ksql_closedir(struct ksql_dir *dir)
 		enter(call_closedir, &c, NULL);
 }
 
-/* --- files --------------------------------------------------------------------------------- */
+/* --- files --------------------------------------------------------------- */
 
 static void call_open(void *arg)
 {
@@ -295,18 +305,22 @@ static void call_open(void *arg)
 	c->ret = engine_open(c->db, c->node, c->uid, c->flags, c->out);
 }
 
-int ksql_open(struct ksql_db *db, struct ksql_node *node, const struct ksql_caller *caller,
-	      unsigned int flags, struct ksql_file **file)
+int ksql_open(struct ksql_db *db, struct ksql_node *node,
+	      const struct ksql_caller *caller, unsigned int flags,
+	      struct ksql_file **file)
 {
-	struct call c = {
-		.db = db, .node = node, .uid = caller->uid, .flags = flags, .out = file
-	};
+	struct call c = { .db = db,
+			  .node = node,
+			  .uid = caller->uid,
+			  .flags = flags,
+			  .out = file };
 
 	return (int)enter(call_open, &c, caller);
 }
 
 /* What the window holds of @len bytes at @pos. */
-static size_t from_window(const struct ksql_file *f, void *buf, size_t len, uint64_t pos)
+static size_t from_window(const struct ksql_file *f, void *buf, size_t len,
+			  uint64_t pos)
 {
 	uint64_t at = pos - f->window_pos;
 
@@ -330,8 +344,8 @@ static void call_fill(void *arg)
 	c->ret = c->file->ops->fill(c->file, c->pos);
 }
 
-long ksql_read(struct ksql_file *f, const struct ksql_caller *caller, void *buf, size_t len,
-	       uint64_t pos)
+long ksql_read(struct ksql_file *f, const struct ksql_caller *caller, void *buf,
+	       size_t len, uint64_t pos)
 {
 	struct call c = { .file = f };
 	size_t done = 0, part;
@@ -342,7 +356,8 @@ long ksql_read(struct ksql_file *f, const struct ksql_caller *caller, void *buf,
 	if (f->stream)
 		pos = f->cursor;
 	while (!err && done < len) {
-		part = from_window(f, (char *)buf + done, len - done, pos + done);
+		part = from_window(f, (char *)buf + done, len - done,
+				   pos + done);
 		done += part;
 		if (part)
 			continue;
@@ -353,7 +368,8 @@ long ksql_read(struct ksql_file *f, const struct ksql_caller *caller, void *buf,
 	}
 	if (f->stream)
 		f->cursor = pos + done;
-	if (err && done) { /* what was read counts; the error is the next read's */
+	if (err &&
+	    done) { /* what was read counts; the error is the next read's */
 		f->error = err;
 		err = 0;
 	}
@@ -367,7 +383,8 @@ static void call_write(void *arg)
 	c->ret = c->file->ops->write(c->file, c->in[0], c->len);
 }
 
-long ksql_write(struct ksql_file *f, const struct ksql_caller *caller, const void *buf, size_t len)
+long ksql_write(struct ksql_file *f, const struct ksql_caller *caller,
+		const void *buf, size_t len)
 {
 	struct call c = { .file = f, .in = { buf }, .len = len };
 	int err = f->ops->write ? (int)enter(call_write, &c, caller) : -EBADF;
@@ -399,7 +416,8 @@ static void call_release(void *arg)
 		engine_node_free(node);
 }
 
-void ksql_release(struct ksql_file *f, const struct ksql_caller *caller, bool abandon)
+void ksql_release(struct ksql_file *f, const struct ksql_caller *caller,
+		  bool abandon)
 {
 	struct call c = { .file = f, .flags = abandon };
 

@@ -18,15 +18,15 @@ struct ksql_file {
 	const struct file_ops *ops;
 	struct ksql_db *db;
 	struct ksql_node *node; /* counted */
-	bool stream;		/* no positions: reads go on from @cursor */
-	bool reading;		/* a stream: something of the answer was asked for */
-	bool ready;		/* the window below is valid */
-	bool last;		/* nothing comes after it */
-	const char *window;	/* owned by the kind of file */
+	bool stream; /* no positions: reads go on from @cursor */
+	bool reading; /* a stream: something of the answer was asked for */
+	bool ready; /* the window below is valid */
+	bool last; /* nothing comes after it */
+	const char *window; /* owned by the kind of file */
 	size_t window_len;
-	uint64_t window_pos;	/* where in the file it begins */
+	uint64_t window_pos; /* where in the file it begins */
 	uint64_t cursor;
-	int error;		/* to be told at the next read, then forgotten */
+	int error; /* to be told at the next read, then forgotten */
 };
 
 struct file_ops {
@@ -45,22 +45,24 @@ struct ksql_dir;
 /* The engine's side of ksql_core.h: see there.  To be called inside port_enter(). */
 int engine_init(const struct ksql_core_config *config);
 uint64_t engine_exit(void);
-int engine_db_get(const char *source, const struct ksql_options *options, struct ksql_db **db);
+int engine_db_get(const char *source, const struct ksql_options *options,
+		  struct ksql_db **db);
 void engine_db_put(struct ksql_db *db);
 int engine_db_configure(struct ksql_db *db, const struct ksql_options *options);
 void engine_db_options(struct ksql_db *db, struct ksql_options *options);
 void engine_db_usage(struct ksql_db *db, uint64_t *pages, uint64_t *wal_pages);
 struct ksql_node *engine_root(struct ksql_db *db);
-int engine_lookup(struct ksql_db *db, struct ksql_node *dir, const char *name, size_t len,
-		  struct ksql_node **node);
+int engine_lookup(struct ksql_db *db, struct ksql_node *dir, const char *name,
+		  size_t len, struct ksql_node **node);
 int engine_node_exists(struct ksql_db *db, struct ksql_node *node);
 void engine_node_free(struct ksql_node *node);
 int engine_getattr(struct ksql_db *db, struct ksql_node *node, uint32_t uid,
 		   struct ksql_attr *attr);
-int engine_opendir(struct ksql_db *db, struct ksql_node *node, struct ksql_dir **dir);
+int engine_opendir(struct ksql_db *db, struct ksql_node *node,
+		   struct ksql_dir **dir);
 void engine_closedir(struct ksql_dir *dir);
-int engine_open(struct ksql_db *db, struct ksql_node *node, uint32_t uid, unsigned int flags,
-		struct ksql_file **file);
+int engine_open(struct ksql_db *db, struct ksql_node *node, uint32_t uid,
+		unsigned int flags, struct ksql_file **file);
 
 /* A node's constant part: enough for what is asked without entering the engine. */
 struct node_head {

@@ -15,7 +15,8 @@ static int done(const struct buf *out)
 	return out->failed ? -ENOMEM : 0;
 }
 
-int info_version(struct ksql_db *db, const struct ksql_node *node, struct buf *out)
+int info_version(struct ksql_db *db, const struct ksql_node *node,
+		 struct buf *out)
 {
 	(void)db;
 	(void)node;
@@ -23,7 +24,8 @@ int info_version(struct ksql_db *db, const struct ksql_node *node, struct buf *o
 	return done(out);
 }
 
-int info_sqlite_version(struct ksql_db *db, const struct ksql_node *node, struct buf *out)
+int info_sqlite_version(struct ksql_db *db, const struct ksql_node *node,
+			struct buf *out)
 {
 	(void)db;
 	(void)node;
@@ -32,21 +34,25 @@ int info_sqlite_version(struct ksql_db *db, const struct ksql_node *node, struct
 }
 
 /* What of docs/interface.md this build has: a program asks here, not by trying. */
-int info_features(struct ksql_db *db, const struct ksql_node *node, struct buf *out)
+int info_features(struct ksql_db *db, const struct ksql_node *node,
+		  struct buf *out)
 {
 	(void)db;
 	(void)node;
 	buf_printf(out, "host %s\n", engine_host());
-	buf_puts(out, "query csv json ndjson tsv\n"
-		      "result csv json ndjson tsv\n"
-		      "tables csv json ndjson tsv schema columns count\n"
-		      "parameters 1\n"
-		      "sql fts5 rtree geopoly json math dbstat session window strict returning\n"
-		      "localtime utc\n");
+	buf_puts(
+		out,
+		"query csv json ndjson tsv\n"
+		"result csv json ndjson tsv\n"
+		"tables csv json ndjson tsv schema columns count\n"
+		"parameters 1\n"
+		"sql fts5 rtree geopoly json math dbstat session window strict returning\n"
+		"localtime utc\n");
 	return done(out);
 }
 
-int info_compile_options(struct ksql_db *db, const struct ksql_node *node, struct buf *out)
+int info_compile_options(struct ksql_db *db, const struct ksql_node *node,
+			 struct buf *out)
 {
 	const char *option;
 	int i;
@@ -65,7 +71,8 @@ static void put_count(struct buf *out, const char *key, uint64_t n)
 	buf_printf(out, "%s %llu\n", key, (unsigned long long)n);
 }
 
-int info_limits(struct ksql_db *db, const struct ksql_node *node, struct buf *out)
+int info_limits(struct ksql_db *db, const struct ksql_node *node,
+		struct buf *out)
 {
 	struct ksql_options o = db_options(db);
 
@@ -79,7 +86,8 @@ int info_limits(struct ksql_db *db, const struct ksql_node *node, struct buf *ou
 }
 
 /* Bytes, all of them. */
-int info_memory(struct ksql_db *db, const struct ksql_node *node, struct buf *out)
+int info_memory(struct ksql_db *db, const struct ksql_node *node,
+		struct buf *out)
 {
 	struct mem_stats stats;
 	uint64_t pages, wal;

@@ -115,7 +115,7 @@ struct ksql_dirent {
 };
 
 /* How a file is opened: one or both. */
-#define KSQL_OPEN_READ 1u
+#define KSQL_OPEN_READ	1u
 #define KSQL_OPEN_WRITE 2u
 
 /**
@@ -166,7 +166,8 @@ KSQL_API void ksql_db_put(struct ksql_db *db);
  *
  * Return: 0, -EINVAL for a bad limit.
  */
-KSQL_API int ksql_db_configure(struct ksql_db *db, const struct ksql_options *options);
+KSQL_API int ksql_db_configure(struct ksql_db *db,
+			       const struct ksql_options *options);
 
 /** ksql_db_options() - the limits in force.  Does not sleep. */
 KSQL_API void ksql_db_options(struct ksql_db *db, struct ksql_options *options);
@@ -177,7 +178,8 @@ KSQL_API void ksql_db_options(struct ksql_db *db, struct ksql_options *options);
  * @pages: out: pages of %KSQL_PAGE_SIZE that the database file holds
  * @wal_pages: out: likewise of its log
  */
-KSQL_API void ksql_db_usage(struct ksql_db *db, uint64_t *pages, uint64_t *wal_pages);
+KSQL_API void ksql_db_usage(struct ksql_db *db, uint64_t *pages,
+			    uint64_t *wal_pages);
 
 /**
  * ksql_root() - the top directory
@@ -196,8 +198,8 @@ KSQL_API struct ksql_node *ksql_root(struct ksql_db *db);
  *
  * Return: 0, -ENOENT, -ENOTDIR, -ENAMETOOLONG.
  */
-KSQL_API int ksql_lookup(struct ksql_db *db, struct ksql_node *dir, const char *name,
-			 size_t len, struct ksql_node **node);
+KSQL_API int ksql_lookup(struct ksql_db *db, struct ksql_node *dir,
+			 const char *name, size_t len, struct ksql_node **node);
 
 /**
  * ksql_node_exists() - is what the node names still there
@@ -239,7 +241,8 @@ KSQL_API bool ksql_node_is_fresh(const struct ksql_node *node);
  * read files; owner and group, where they may read, may also write those that
  * are written; others may only with the mount's o+w.  Does not sleep.
  */
-KSQL_API uint32_t ksql_node_mode(const struct ksql_node *node, uint32_t mount_mode);
+KSQL_API uint32_t ksql_node_mode(const struct ksql_node *node,
+				 uint32_t mount_mode);
 
 /**
  * ksql_getattr() - what stat() shows, for this caller
@@ -248,14 +251,16 @@ KSQL_API uint32_t ksql_node_mode(const struct ksql_node *node, uint32_t mount_mo
  * Return: 0, -ENOENT when it is gone.
  */
 KSQL_API int ksql_getattr(struct ksql_db *db, struct ksql_node *node,
-			  const struct ksql_caller *caller, struct ksql_attr *attr);
+			  const struct ksql_caller *caller,
+			  struct ksql_attr *attr);
 
 /**
  * ksql_opendir() - the names of a directory, "." and ".." not among them
  * @dir: out; ended by ksql_closedir()
  */
 KSQL_API int ksql_opendir(struct ksql_db *db, struct ksql_node *node,
-			  const struct ksql_caller *caller, struct ksql_dir **dir);
+			  const struct ksql_caller *caller,
+			  struct ksql_dir **dir);
 
 /**
  * ksql_readdir() - the name at a position.  Does not sleep.
@@ -265,7 +270,8 @@ KSQL_API int ksql_opendir(struct ksql_db *db, struct ksql_node *node,
  *
  * Return: 1, or 0 past the last one.
  */
-KSQL_API int ksql_readdir(struct ksql_dir *dir, uint64_t index, struct ksql_dirent *entry);
+KSQL_API int ksql_readdir(struct ksql_dir *dir, uint64_t index,
+			  struct ksql_dirent *entry);
 
 /** ksql_closedir() - the end of a directory; NULL is allowed. */
 KSQL_API void ksql_closedir(struct ksql_dir *dir);
@@ -300,8 +306,9 @@ KSQL_API int ksql_open(struct ksql_db *db, struct ksql_node *node,
  * Return: bytes read, 0 at the end, or a negative errno.  Less than @len comes
  * only before an end or an error.
  */
-KSQL_API long ksql_read(struct ksql_file *file, const struct ksql_caller *caller,
-			void *buf, size_t len, uint64_t pos);
+KSQL_API long ksql_read(struct ksql_file *file,
+			const struct ksql_caller *caller, void *buf, size_t len,
+			uint64_t pos);
 
 /**
  * ksql_write() - bytes into a file
@@ -313,8 +320,9 @@ KSQL_API long ksql_read(struct ksql_file *file, const struct ksql_caller *caller
  * Runs every statement that these bytes complete.
  * Return: @len, or a negative errno; statements done before it stay done.
  */
-KSQL_API long ksql_write(struct ksql_file *file, const struct ksql_caller *caller,
-			 const void *buf, size_t len);
+KSQL_API long ksql_write(struct ksql_file *file,
+			 const struct ksql_caller *caller, const void *buf,
+			 size_t len);
 
 /**
  * ksql_finish() - the opener closed a write-only file: run what is unterminated
@@ -323,7 +331,8 @@ KSQL_API long ksql_write(struct ksql_file *file, const struct ksql_caller *calle
  * for reading, and when nothing was written since the last call.
  * Return: 0, or the errno of what ran now (not of what write() has told).
  */
-KSQL_API int ksql_finish(struct ksql_file *file, const struct ksql_caller *caller);
+KSQL_API int ksql_finish(struct ksql_file *file,
+			 const struct ksql_caller *caller);
 
 /**
  * ksql_release() - the last descriptor is gone
@@ -333,8 +342,8 @@ KSQL_API int ksql_finish(struct ksql_file *file, const struct ksql_caller *calle
  *
  * Finishes a batch that ksql_finish() has not; rolls a private connection back.
  */
-KSQL_API void ksql_release(struct ksql_file *file, const struct ksql_caller *caller,
-			   bool abandon);
+KSQL_API void ksql_release(struct ksql_file *file,
+			   const struct ksql_caller *caller, bool abandon);
 
 #ifdef __cplusplus
 }

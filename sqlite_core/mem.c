@@ -4,7 +4,7 @@
  *
  * Leaving and re-entering the FPU section for each of SQLite's allocations was
  * half of the cost of a point query, so blocks of up to SMALL_MAX bytes come
- * from spans of 32 KiB that are cut into blocks of one size class each, under
+ * from spans of 32 KiB that are cut into blocks of one size size_class each, under
  * one short spinlock; only a new span leaves the section.  Larger blocks go to
  * the host.  Database pages are whole pages of the host's, taken and given
  * back some at a time.
@@ -24,32 +24,36 @@
 #define KSQL_POOL 1
 #endif
 
-#define SPAN_SIZE (32u * 1024u)
-#define SMALL_MAX 4608u	     /* largest block of a span, header included */
-#define SPARE_SPANS 8u	     /* empty spans kept for the next that asks */
-#define PAGE_BATCH 32u	     /* pages taken from or given to the host at once */
+#define SPAN_SIZE   (32u * 1024u)
+#define SMALL_MAX   4608u /* largest block of a span, header included */
+#define SPARE_SPANS 8u /* empty spans kept for the next that asks */
+#define PAGE_BATCH  32u /* pages taken from or given to the host at once */
 #define SPARE_PAGES (2u * PAGE_BATCH)
-#define LARGE 0xffffffffu    /* block.offset of a block that is its own allocation */
+#define LARGE \
+	0xffffffffu /* block.offset of a block that is its own allocation */
 
 struct block {
 	uint32_t offset; /* bytes from the span's beginning, or LARGE */
-	uint32_t size;	 /* of the whole block, this header included */
+	uint32_t size; /* of the whole block, this header included */
 };
 
 struct span {
-	struct span *next, *prev; /* in pool.partial[class], when it has room */
-	void *free;		  /* list of free blocks, linked by their first word */
-	uint32_t used;		  /* blocks handed out */
-	uint32_t fresh;		  /* offset of the part that was never cut */
-	uint32_t size;		  /* of its blocks */
-	uint32_t class;
+	struct span *next,
+		*prev; /* in pool.partial[size_class], when it has room */
+	void *free; /* list of free blocks, linked by their first word */
+	uint32_t used; /* blocks handed out */
+	uint32_t fresh; /* offset of the part that was never cut */
+	uint32_t size; /* of its blocks */
+	uint32_t size_class;
 };
 
 /* Four classes to each doubling: at most a fifth of a block is waste. */
 static const uint16_t class_size[] = {
-	32,   48,   64,	  80,	96,   112,  128,  160,	192,  224,  256,  320,	384,  448,  512,
-	640,  768,  896,  1024, 1280, 1536, 1792, 2048, 2560, 3072, 3584, 4096, 4608,
+	32,   48,   64,	  80,	96,   112,  128,  160,	192,  224,
+	256,  320,  384,  448,	512,  640,  768,  896,	1024, 1280,
+	1536, 1792, 2048, 2560, 3072, 3584, 4096, 4608,
 };
+
 #define CLASSES (sizeof(class_size) / sizeof(class_size[0]))
 
 static struct {
@@ -59,7 +63,8 @@ static struct {
 	uint32_t spares;
 	void *page[SPARE_PAGES];
 	uint32_t pages;
-	uint8_t class_of[SMALL_MAX / 16 + 1]; /* by size in units of 16; constant */
+	uint8_t class_of[SMALL_MAX / 16 +
+			 1]; /* by size in units of 16; constant */
 
 	struct mem_stats stats; /* atomics, but for the constant limit */
 } pool;
@@ -77,7 +82,8 @@ static void count_sub(uint64_t *counter, uint64_t n)
 /* Reserve @n bytes of the limit. */
 static bool hold(uint64_t n)
 {
-	uint64_t held = __atomic_add_fetch(&pool.stats.held, n, __ATOMIC_RELAXED);
+	uint64_t held =
+		__atomic_add_fetch(&pool.stats.held, n, __ATOMIC_RELAXED);
 	uint64_t peak = __atomic_load_n(&pool.stats.peak, __ATOMIC_RELAXED);
 
 	if (held > pool.stats.limit) {
@@ -85,8 +91,9 @@ static bool hold(uint64_t n)
 		count_add(&pool.stats.denied, 1);
 		return false;
 	}
-	while (held > peak && !__atomic_compare_exchange_n(&pool.stats.peak, &peak, held, true,
-							   __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+	while (held > peak &&
+	       !__atomic_compare_exchange_n(&pool.stats.peak, &peak, held, true,
+					    __ATOMIC_RELAXED, __ATOMIC_RELAXED))
 		;
 	return true;
 }
@@ -100,7 +107,7 @@ static void unhold(uint64_t n)
 
 static void span_link(struct span *s)
 {
-	struct span **head = &pool.partial[s->class];
+	struct span **head = &pool.partial[s->size_class];
 
 	s->prev = NULL;
 	s->next = *head;
@@ -116,7 +123,7 @@ static void span_unlink(struct span *s)
 	if (s->prev)
 		s->prev->next = s->next;
 	else
-		pool.partial[s->class] = s->next;
+		pool.partial[s->size_class] = s->next;
 }
 
 static bool span_is_full(const struct span *s)
@@ -124,14 +131,13 @@ static bool span_is_full(const struct span *s)
 	return !s->free && s->fresh + s->size > SPAN_SIZE;
 }
 
-static void span_init(struct span *s, uint32_t class)
+static void span_init(struct span *s, uint32_t size_class)
 {
 	s->free = NULL;
 	s->used = 0;
-	s->class = class;
-	s->size = class_size[class];
-	/* Blocks begin on a multiple of 8 that is not one of 16: what follows
-	 * the header is aligned to 16. */
+	s->size_class = size_class;
+	s->size = class_size[size_class];
+	/* 8 past a multiple of 16: what follows a block's header is aligned to 16. */
 	s->fresh = ((uint32_t)sizeof(*s) + 15u) / 16u * 16u + 8u;
 	span_link(s);
 }
@@ -175,18 +181,18 @@ static struct span *span_return(struct span *s, struct block *b)
 	return s;
 }
 
-/* --- blocks --------------------------------------------------------------- */
+/* --- blocks -------------------------------------------------------------- */
 
-static struct block *small_alloc(uint32_t class)
+static struct block *small_alloc(uint32_t size_class)
 {
 	struct span *s, *extra = NULL;
 	struct block *b;
 
 	port_spin_lock(&pool.lock);
-	s = pool.partial[class];
+	s = pool.partial[size_class];
 	if (!s && pool.spares) {
 		s = pool.spare[--pool.spares];
-		span_init(s, class);
+		span_init(s, size_class);
 	}
 	if (s) {
 		b = span_take(s);
@@ -203,7 +209,7 @@ static struct block *small_alloc(uint32_t class)
 		return NULL;
 	}
 	port_spin_lock(&pool.lock);
-	span_init(extra, class);
+	span_init(extra, size_class);
 	b = span_take(extra);
 	port_spin_unlock(&pool.lock);
 	return b;
@@ -231,7 +237,8 @@ void *ksql_alloc(size_t n)
 	struct block *b;
 	size_t size = n + sizeof(*b);
 
-	if (n > SQLITE_MAX_ALLOCATION_SIZE || port_stack_left() < KSQL_STACK_RESERVE)
+	if (n > SQLITE_MAX_ALLOCATION_SIZE ||
+	    port_stack_left() < KSQL_STACK_RESERVE)
 		return NULL;
 	if (KSQL_POOL && size <= SMALL_MAX)
 		b = small_alloc(pool.class_of[(size + 15) / 16]);
@@ -308,7 +315,7 @@ char *ksql_strndup(const char *s, size_t n)
 	return p;
 }
 
-/* --- pages ---------------------------------------------------------------- */
+/* --- pages --------------------------------------------------------------- */
 
 void *mem_page_get(void)
 {
@@ -321,7 +328,8 @@ void *mem_page_get(void)
 		page = pool.page[--pool.pages];
 	port_spin_unlock(&pool.lock);
 	if (page) {
-		memset(page, 0, 4096); /* a page given back keeps its old bytes */
+		memset(page, 0,
+		       4096); /* a page given back keeps its old bytes */
 		count_add(&pool.stats.pages, 4096);
 		return page;
 	}
@@ -363,7 +371,7 @@ void mem_page_put(void *page)
 	}
 }
 
-/* --- SQLite's side -------------------------------------------------------- */
+/* --- SQLite's side ------------------------------------------------------- */
 
 static void *lite_malloc(int n)
 {
@@ -413,14 +421,14 @@ int mem_init(uint64_t limit)
 		.xInit = lite_init,
 		.xShutdown = lite_shutdown,
 	};
-	size_t units, class = 0;
+	size_t units, size_class = 0;
 
 	memset(&pool, 0, sizeof(pool));
 	pool.stats.limit = limit;
 	for (units = 0; units <= SMALL_MAX / 16; units++) {
-		while (class_size[class] < units * 16)
-			class++;
-		pool.class_of[units] = (uint8_t)class;
+		while (class_size[size_class] < units * 16)
+			size_class++;
+		pool.class_of[units] = (uint8_t)size_class;
 	}
 	return sqlite3_config(SQLITE_CONFIG_MALLOC, &methods) ? -EINVAL : 0;
 }

@@ -18,11 +18,11 @@
 
 /** struct mem_stats - bytes, but for the last */
 struct mem_stats {
-	uint64_t limit;	 /* @held may not pass it */
-	uint64_t held;	 /* taken from the host, pages included */
-	uint64_t peak;	 /* highest @held */
-	uint64_t live;	 /* in blocks handed out, headers included */
-	uint64_t pages;	 /* in pages handed out */
+	uint64_t limit; /* @held may not pass it */
+	uint64_t held; /* taken from the host, pages included */
+	uint64_t peak; /* highest @held */
+	uint64_t live; /* in blocks handed out, headers included */
+	uint64_t pages; /* in pages handed out */
 	uint64_t denied; /* how often the limit refused something */
 };
 

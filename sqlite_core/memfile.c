@@ -97,7 +97,8 @@ size_t memfile_read(const struct memfile *f, void *buf, size_t n, uint64_t off)
 
 		part = in_page(off + got, n - got);
 		if (page)
-			memcpy(to + got, page + (off + got) % KSQL_PAGE_SIZE, part);
+			memcpy(to + got, page + (off + got) % KSQL_PAGE_SIZE,
+			       part);
 		else
 			memset(to + got, 0, part);
 	}
@@ -116,7 +117,8 @@ int memfile_write(struct memfile *f, const void *buf, size_t n, uint64_t off)
 		if (err)
 			break;
 		part = in_page(off + done, n - done);
-		memcpy((char *)page + (off + done) % KSQL_PAGE_SIZE, from + done, part);
+		memcpy((char *)page + (off + done) % KSQL_PAGE_SIZE,
+		       from + done, part);
 	}
 	if (done && off + done > f->size)
 		__atomic_store_n(&f->size, off + done, __ATOMIC_RELEASE);
@@ -137,7 +139,8 @@ void *memfile_fetch(const struct memfile *f, uint64_t off, size_t n)
  * Free the data pages numbered @from and up below @table, whose first page is
  * number @base, and the tables that become empty.  Returns whether it is empty.
  */
-static bool cut(struct memfile *f, void **table, int level, uint64_t base, uint64_t from)
+static bool cut(struct memfile *f, void **table, int level, uint64_t base,
+		uint64_t from)
 {
 	uint64_t span = 1ull << (9 * level);
 	bool empty = true;
@@ -149,14 +152,16 @@ static bool cut(struct memfile *f, void **table, int level, uint64_t base, uint6
 
 		if (!below)
 			continue;
-		if (first + span <= from || (level > 0 && !cut(f, below, level - 1, first, from))) {
+		if (first + span <= from ||
+		    (level > 0 && !cut(f, below, level - 1, first, from))) {
 			empty = false;
 			continue;
 		}
 		slot_set(&table[i], NULL);
 		mem_page_put(below);
 		if (level == 0)
-			__atomic_store_n(&f->pages, f->pages - 1, __ATOMIC_RELAXED);
+			__atomic_store_n(&f->pages, f->pages - 1,
+					 __ATOMIC_RELAXED);
 	}
 	return empty;
 }

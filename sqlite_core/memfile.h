@@ -15,10 +15,9 @@
 #define MEMFILE_FANOUT 512u /* pointers in a page */
 
 struct memfile {
-	void **top;	    /* MEMFILE_FANOUT pointers to pages of pointers to pages of
-			     * pointers to pages; NULL while the file is empty */
-	uint64_t size;	    /* bytes; atomic */
-	uint64_t pages;	    /* data pages in the tree; atomic */
+	void **top; /* three levels of pointers, data pages at the end; NULL if empty */
+	uint64_t size; /* bytes; atomic */
+	uint64_t pages; /* data pages in the tree; atomic */
 	uint64_t max_pages; /* may not pass; 0: no bound; atomic */
 };
 

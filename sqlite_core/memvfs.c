@@ -19,35 +19,35 @@
 #include "port/port.h"
 #include "sqlite3.h"
 
-#define SHM_REGION 32768   /* SQLite's WALINDEX_PGSZ */
-#define SHM_FANOUT 512u	   /* regions in a page of pointers */
-#define SHM_PAGES 32u	   /* such pages: an index of 64 Mi frames */
+#define SHM_REGION     32768 /* SQLite's WALINDEX_PGSZ */
+#define SHM_FANOUT     512u /* regions in a page of pointers */
+#define SHM_PAGES      32u /* such pages: an index of 64 Mi frames */
 #define STORE_NAME_MAX 32
 
 struct store {
-	struct store *next;	/* in stores.first; under stores.lock */
+	struct store *next; /* in stores.first; under stores.lock */
 	char name[STORE_NAME_MAX]; /* constant */
-	struct memfile db;	/* written under SQLite's checkpoint lock */
-	struct memfile wal;	/* written under SQLite's write lock */
+	struct memfile db; /* written under SQLite's checkpoint lock */
+	struct memfile wal; /* written under SQLite's write lock */
 	struct port_event *unlocked; /* constant */
 
-	struct port_spin lock;	/* protects all below */
-	uint32_t shared;	/* connections with SQLITE_LOCK_SHARED */
+	struct port_spin lock; /* protects all below */
+	uint32_t shared; /* connections with SQLITE_LOCK_SHARED */
 	bool reserved, pending, exclusive; /* somebody holds that lock */
 	uint32_t shm_shared[SQLITE_SHM_NLOCK];
 	bool shm_exclusive[SQLITE_SHM_NLOCK];
-	void **shm[SHM_PAGES];	/* pages of pointers to regions */
+	void **shm[SHM_PAGES]; /* pages of pointers to regions */
 };
 
 /* What SQLite calls a file: one connection's hold of one. */
 struct handle {
 	sqlite3_file base;
-	struct store *store;	/* NULL for a temporary file */
-	struct memfile *file;	/* the store's, or own below */
-	struct memfile own;	/* a temporary file */
-	int level;		/* SQLITE_LOCK_* held */
-	uint16_t shm_shared;	/* bits of locks held shared */
-	uint16_t shm_exclusive;	/* and exclusively */
+	struct store *store; /* NULL for a temporary file */
+	struct memfile *file; /* the store's, or own below */
+	struct memfile own; /* a temporary file */
+	int level; /* SQLITE_LOCK_* held */
+	uint16_t shm_shared; /* bits of locks held shared */
+	uint16_t shm_exclusive; /* and exclusively */
 };
 
 static struct {
@@ -57,7 +57,7 @@ static struct {
 	struct port_event *never; /* constant; signalled never */
 } stores;
 
-/* --- stores ---------------------------------------------------------------- */
+/* --- stores -------------------------------------------------------------- */
 
 struct store *store_new(void)
 {
@@ -121,7 +121,8 @@ const char *store_name(const struct store *s)
  */
 void store_set_size(struct store *s, uint64_t bytes)
 {
-	__atomic_store_n(&s->wal.max_pages, bytes / KSQL_PAGE_SIZE * 5 / 4 + 1024,
+	__atomic_store_n(&s->wal.max_pages,
+			 bytes / KSQL_PAGE_SIZE * 5 / 4 + 1024,
 			 __ATOMIC_RELAXED);
 }
 
@@ -136,7 +137,7 @@ struct port_event *store_unlocked(struct store *s)
 	return s->unlocked;
 }
 
-/* --- files ------------------------------------------------------------------ */
+/* --- files --------------------------------------------------------------- */
 
 /*
  * Some opcodes (counting, checking, merging a sort) run long without SQLite's
@@ -166,16 +167,19 @@ static int file_read(sqlite3_file *file, void *buf, int n, sqlite3_int64 off)
 	size_t got;
 
 	pause_now_and_then();
-	got = memfile_read(handle_of(file)->file, buf, (size_t)n, (uint64_t)off);
+	got = memfile_read(handle_of(file)->file, buf, (size_t)n,
+			   (uint64_t)off);
 	if (got == (size_t)n)
 		return SQLITE_OK;
 	memset((char *)buf + got, 0, (size_t)n - got);
 	return SQLITE_IOERR_SHORT_READ;
 }
 
-static int file_write(sqlite3_file *file, const void *buf, int n, sqlite3_int64 off)
+static int file_write(sqlite3_file *file, const void *buf, int n,
+		      sqlite3_int64 off)
 {
-	switch (memfile_write(handle_of(file)->file, buf, (size_t)n, (uint64_t)off)) {
+	switch (memfile_write(handle_of(file)->file, buf, (size_t)n,
+			      (uint64_t)off)) {
 	case 0:
 		return SQLITE_OK;
 	case -ENOSPC:
@@ -224,7 +228,8 @@ static int file_lock(sqlite3_file *file, int level)
 		s->reserved = true;
 	} else { /* exclusive, through pending */
 		if (h->level < SQLITE_LOCK_PENDING) {
-			if (s->pending || (s->reserved && h->level < SQLITE_LOCK_RESERVED))
+			if (s->pending ||
+			    (s->reserved && h->level < SQLITE_LOCK_RESERVED))
 				goto unlock;
 			s->pending = true;
 			s->reserved = true;
@@ -293,11 +298,11 @@ static int file_sector_size(sqlite3_file *file)
 static int file_characteristics(sqlite3_file *file)
 {
 	(void)file;
-	return SQLITE_IOCAP_ATOMIC | SQLITE_IOCAP_SAFE_APPEND | SQLITE_IOCAP_SEQUENTIAL |
-	       SQLITE_IOCAP_POWERSAFE_OVERWRITE;
+	return SQLITE_IOCAP_ATOMIC | SQLITE_IOCAP_SAFE_APPEND |
+	       SQLITE_IOCAP_SEQUENTIAL | SQLITE_IOCAP_POWERSAFE_OVERWRITE;
 }
 
-/* --- the log's index ---------------------------------------------------------- */
+/* --- the log's index ----------------------------------------------------- */
 
 static void **shm_slot(struct store *s, uint32_t region)
 {
@@ -314,7 +319,8 @@ static int file_shm_map(sqlite3_file *file, int region, int size, int extend,
 	void **slot;
 
 	*out = NULL;
-	if (!s || size != SHM_REGION || region < 0 || (uint32_t)region >= SHM_PAGES * SHM_FANOUT)
+	if (!s || size != SHM_REGION || region < 0 ||
+	    (uint32_t)region >= SHM_PAGES * SHM_FANOUT)
 		return SQLITE_IOERR_SHMMAP;
 	for (;;) {
 		port_spin_lock(&s->lock);
@@ -345,7 +351,8 @@ static int file_shm_map(sqlite3_file *file, int region, int size, int extend,
 	return *out || !extend ? SQLITE_OK : SQLITE_IOERR_NOMEM;
 }
 
-static bool shm_may_lock(const struct store *s, const struct handle *h, int i, bool exclusive)
+static bool shm_may_lock(const struct store *s, const struct handle *h, int i,
+			 bool exclusive)
 {
 	uint32_t mine = (h->shm_shared >> i) & 1u;
 
@@ -439,7 +446,8 @@ static int file_fetch(sqlite3_file *file, sqlite3_int64 off, int n, void **out)
 	struct handle *h = handle_of(file);
 
 	pause_now_and_then();
-	*out = h->store ? memfile_fetch(h->file, (uint64_t)off, (size_t)n) : NULL;
+	*out = h->store ? memfile_fetch(h->file, (uint64_t)off, (size_t)n) :
+			  NULL;
 	return SQLITE_OK;
 }
 
@@ -473,7 +481,7 @@ static const sqlite3_io_methods io_methods = {
 	.xUnfetch = file_unfetch,
 };
 
-/* --- the VFS ---------------------------------------------------------------- */
+/* --- the VFS ------------------------------------------------------------- */
 
 /* The store that a name, with one of SQLite's suffixes, belongs to. */
 static struct store *store_find(const char *name, const char *suffix)
@@ -492,8 +500,8 @@ static struct store *store_find(const char *name, const char *suffix)
 	return s;
 }
 
-static int vfs_open(sqlite3_vfs *vfs, sqlite3_filename name, sqlite3_file *file, int flags,
-		    int *out_flags)
+static int vfs_open(sqlite3_vfs *vfs, sqlite3_filename name, sqlite3_file *file,
+		    int flags, int *out_flags)
 {
 	struct handle *h = handle_of(file);
 
@@ -540,7 +548,8 @@ static int vfs_access(sqlite3_vfs *vfs, const char *name, int flags, int *out)
 	return SQLITE_OK;
 }
 
-static int vfs_full_pathname(sqlite3_vfs *vfs, const char *name, int n, char *out)
+static int vfs_full_pathname(sqlite3_vfs *vfs, const char *name, int n,
+			     char *out)
 {
 	(void)vfs;
 	sqlite3_snprintf(n, out, "%s", name);

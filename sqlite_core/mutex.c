@@ -94,7 +94,8 @@ static void lite_mutex_enter(sqlite3_mutex *m)
 
 static int lite_mutex_try(sqlite3_mutex *m)
 {
-	return !m->lock || port_mutex_trylock(m->lock) ? SQLITE_OK : SQLITE_BUSY;
+	return !m->lock || port_mutex_trylock(m->lock) ? SQLITE_OK :
+							 SQLITE_BUSY;
 }
 
 static void lite_mutex_leave(sqlite3_mutex *m)

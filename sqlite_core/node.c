@@ -13,7 +13,7 @@
 
 #define NAME_MAX_BYTES 255u
 
-/* --- the tree ----------------------------------------------------------------------- */
+/* --- the tree ------------------------------------------------------------ */
 
 static const struct entry table_entries[] = {
 	{ .name = "data.csv", .kind = KIND_DATA, .arg = FORMAT_CSV },
@@ -26,14 +26,19 @@ static const struct entry table_entries[] = {
 	{ .name = NULL },
 };
 
-static const struct entry table_dir = { .kind = KIND_DIR, .children = table_entries };
+static const struct entry table_dir = { .kind = KIND_DIR,
+					.children = table_entries };
 
 static const struct entry info_entries[] = {
 	{ .name = "version", .kind = KIND_CONTENT, .content = info_version },
-	{ .name = "sqlite_version", .kind = KIND_CONTENT, .content = info_sqlite_version },
+	{ .name = "sqlite_version",
+	  .kind = KIND_CONTENT,
+	  .content = info_sqlite_version },
 	{ .name = "features", .kind = KIND_CONTENT, .content = info_features },
 	{ .name = "limits", .kind = KIND_CONTENT, .content = info_limits },
-	{ .name = "compile_options", .kind = KIND_CONTENT, .content = info_compile_options },
+	{ .name = "compile_options",
+	  .kind = KIND_CONTENT,
+	  .content = info_compile_options },
 	{ .name = "memory", .kind = KIND_CONTENT, .content = info_memory },
 	{ .name = NULL },
 };
@@ -55,17 +60,18 @@ static const struct entry root_entries[] = {
 	{ .name = NULL },
 };
 
-static const struct entry root_entry = {
-	.name = "", .kind = KIND_DIR, .children = root_entries
-};
+static const struct entry root_entry = { .name = "",
+					 .kind = KIND_DIR,
+					 .children = root_entries };
 
-/* --- names ----------------------------------------------------------------------------- */
+/* --- names --------------------------------------------------------------- */
 
 static bool must_escape(const char *name, size_t i)
 {
 	unsigned char c = (unsigned char)name[i];
 
-	return c < 0x20 || c == 0x7f || c == '/' || c == '%' || (i == 0 && c == '.');
+	return c < 0x20 || c == 0x7f || c == '/' || c == '%' ||
+	       (i == 0 && c == '.');
 }
 
 void name_escape(const char *name, struct buf *out)
@@ -106,9 +112,11 @@ static char *name_unescape(const char *name, size_t len, int *err)
 	if (!sql)
 		return NULL;
 	for (i = 0; i < len; i++) {
-		if (name[i] == '%' && len - i > 2 && hex_digit(name[i + 1]) >= 0 &&
+		if (name[i] == '%' && len - i > 2 &&
+		    hex_digit(name[i + 1]) >= 0 &&
 		    hex_digit(name[i + 2]) >= 0) {
-			sql[n++] = (char)(hex_digit(name[i + 1]) << 4 | hex_digit(name[i + 2]));
+			sql[n++] = (char)(hex_digit(name[i + 1]) << 4 |
+					  hex_digit(name[i + 2]));
 			i += 2;
 		} else {
 			sql[n++] = name[i];
@@ -127,7 +135,7 @@ static char *name_unescape(const char *name, size_t len, int *err)
 	return sql;
 }
 
-/* --- nodes ------------------------------------------------------------------------------ */
+/* --- nodes --------------------------------------------------------------- */
 
 /* FNV-1a, 64 bits, by Fowler, Noll and Vo. */
 static uint64_t hash_more(uint64_t h, const char *p)
@@ -184,8 +192,8 @@ struct ksql_node *engine_root(struct ksql_db *db)
 	return node_new(&root_entry, NULL);
 }
 
-static int lookup_table(struct ksql_db *db, struct ksql_node *dir, const char *name, size_t len,
-			struct ksql_node **out)
+static int lookup_table(struct ksql_db *db, struct ksql_node *dir,
+			const char *name, size_t len, struct ksql_node **out)
 {
 	char *sql;
 	int ret;
@@ -202,8 +210,8 @@ static int lookup_table(struct ksql_db *db, struct ksql_node *dir, const char *n
 	return *out ? 0 : -ENOMEM;
 }
 
-int engine_lookup(struct ksql_db *db, struct ksql_node *dir, const char *name, size_t len,
-		  struct ksql_node **out)
+int engine_lookup(struct ksql_db *db, struct ksql_node *dir, const char *name,
+		  size_t len, struct ksql_node **out)
 {
 	const struct entry *e;
 	char *object = NULL;
@@ -246,17 +254,18 @@ int engine_getattr(struct ksql_db *db, struct ksql_node *node, uint32_t uid,
 	return is_dir(node->entry) ? 0 : open_size(db, node, uid, &attr->size);
 }
 
-/* --- listing ------------------------------------------------------------------------------ */
+/* --- listing ------------------------------------------------------------- */
 
 /* Entries are gathered first, as what they point to still moves while it grows. */
 struct listing {
 	struct buf names; /* each ended by NUL */
-	struct buf inos;  /* uint64_t each */
+	struct buf inos; /* uint64_t each */
 	const struct entry *table;
 	uint64_t count;
 };
 
-static void list_one(struct listing *l, const char *name, size_t len, uint64_t ino)
+static void list_one(struct listing *l, const char *name, size_t len,
+		     uint64_t ino)
 {
 	buf_add(&l->names, name, len);
 	buf_putc(&l->names, '\0');
@@ -273,7 +282,8 @@ static void list_table(void *arg, const char *name)
 	if (escaped.failed)
 		l->names.failed = true;
 	else if (escaped.len && escaped.len <= NAME_MAX_BYTES)
-		list_one(l, escaped.data, escaped.len, node_number(l->table, name));
+		list_one(l, escaped.data, escaped.len,
+			 node_number(l->table, name));
 	buf_free(&escaped);
 }
 
@@ -282,16 +292,19 @@ static int list_entries(struct ksql_node *node, struct listing *l)
 	const struct entry *e;
 
 	for (e = node->entry->children; e->name; e++)
-		list_one(l, e->name, strlen(e->name), node_number(e, node->object));
+		list_one(l, e->name, strlen(e->name),
+			 node_number(e, node->object));
 	return 0;
 }
 
 static bool child_is_dir(const struct ksql_node *node, uint64_t i)
 {
-	return node->entry->kind == KIND_TABLES || is_dir(&node->entry->children[i]);
+	return node->entry->kind == KIND_TABLES ||
+	       is_dir(&node->entry->children[i]);
 }
 
-static struct ksql_dir *listing_to_dir(const struct ksql_node *node, const struct listing *l)
+static struct ksql_dir *listing_to_dir(const struct ksql_node *node,
+				       const struct listing *l)
 {
 	struct ksql_dir *dir = ksql_zalloc(sizeof(*dir));
 	const char *from = l->names.data;
@@ -300,7 +313,8 @@ static struct ksql_dir *listing_to_dir(const struct ksql_node *node, const struc
 
 	if (!dir)
 		return NULL;
-	dir->entries = ksql_alloc(l->count * sizeof(*dir->entries) + l->names.len + 1);
+	dir->entries =
+		ksql_alloc(l->count * sizeof(*dir->entries) + l->names.len + 1);
 	if (!dir->entries) {
 		ksql_free(dir);
 		return NULL;
@@ -314,14 +328,16 @@ static struct ksql_dir *listing_to_dir(const struct ksql_node *node, const struc
 		e->name = names;
 		e->name_len = strlen(names);
 		e->is_dir = child_is_dir(node, i);
-		memcpy(&e->ino, l->inos.data + i * sizeof(e->ino), sizeof(e->ino));
+		memcpy(&e->ino, l->inos.data + i * sizeof(e->ino),
+		       sizeof(e->ino));
 		names += e->name_len + 1;
 	}
 	dir->count = l->count;
 	return dir;
 }
 
-int engine_opendir(struct ksql_db *db, struct ksql_node *node, struct ksql_dir **dir)
+int engine_opendir(struct ksql_db *db, struct ksql_node *node,
+		   struct ksql_dir **dir)
 {
 	struct listing l = { .table = node->entry->children };
 	int err;
@@ -333,7 +349,9 @@ int engine_opendir(struct ksql_db *db, struct ksql_node *node, struct ksql_dir *
 	else
 		err = list_entries(node, &l);
 	if (!err) {
-		*dir = l.names.failed || l.inos.failed ? NULL : listing_to_dir(node, &l);
+		*dir = l.names.failed || l.inos.failed ?
+			       NULL :
+			       listing_to_dir(node, &l);
 		err = *dir ? 0 : -ENOMEM;
 	}
 	buf_free(&l.names);

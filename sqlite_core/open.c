@@ -16,7 +16,8 @@
 #include "outcome.h"
 #include "session.h"
 
-static void show(struct ksql_file *f, const struct buf *b, uint64_t pos, bool last)
+static void show(struct ksql_file *f, const struct buf *b, uint64_t pos,
+		 bool last)
 {
 	f->window = b->data;
 	f->window_len = b->len;
@@ -25,7 +26,7 @@ static void show(struct ksql_file *f, const struct buf *b, uint64_t pos, bool la
 	f->ready = true;
 }
 
-/* --- content -------------------------------------------------------------------------- */
+/* --- content ------------------------------------------------------------- */
 
 struct content_file {
 	struct ksql_file base;
@@ -43,7 +44,8 @@ static void content_release(struct ksql_file *f, bool abandon)
 
 static const struct file_ops content_ops = { .release = content_release };
 
-static int content_open(struct ksql_db *db, struct ksql_node *node, struct ksql_file **out)
+static int content_open(struct ksql_db *db, struct ksql_node *node,
+			struct ksql_file **out)
 {
 	struct content_file *c = ksql_zalloc(sizeof(*c));
 	int err;
@@ -61,7 +63,7 @@ static int content_open(struct ksql_db *db, struct ksql_node *node, struct ksql_
 	return 0;
 }
 
-/* --- outcomes ---------------------------------------------------------------------------- */
+/* --- outcomes ------------------------------------------------------------ */
 
 struct outcome_file {
 	struct ksql_file base;
@@ -71,22 +73,28 @@ struct outcome_file {
 /* What a user sees who has run nothing yet. */
 static int nothing_yet(const struct entry *entry, const struct buf **text)
 {
-	static const char status[] = "state none\nerrno 0\nsqlite 0\nrows 0\nchanges 0\n"
-				     "last_insert_rowid 0\nusec 0\ntruncated 0\n";
-	static const struct buf empty, json = { .data = (char *)"[]\n", .len = 3 },
-				ok = { .data = (char *)"ok\n", .len = 3 },
-				none = { .data = (char *)status, .len = sizeof(status) - 1 };
+	static const char status[] =
+		"state none\nerrno 0\nsqlite 0\nrows 0\nchanges 0\n"
+		"last_insert_rowid 0\nusec 0\ntruncated 0\n";
+	static const struct buf empty,
+		json = { .data = (char *)"[]\n", .len = 3 },
+		ok = { .data = (char *)"ok\n", .len = 3 },
+		none = { .data = (char *)status, .len = sizeof(status) - 1 };
 
 	if (entry->kind == KIND_STATUS)
 		*text = &none;
 	else if (entry->kind == KIND_ERROR)
 		*text = &ok;
 	else
-		*text = entry->kind == KIND_RESULT && entry->arg == FORMAT_JSON ? &json : &empty;
+		*text = entry->kind == KIND_RESULT &&
+					entry->arg == FORMAT_JSON ?
+				&json :
+				&empty;
 	return 0;
 }
 
-static int outcome_show(struct outcome *o, const struct entry *entry, const struct buf **text)
+static int outcome_show(struct outcome *o, const struct entry *entry,
+			const struct buf **text)
 {
 	struct outcome *rows;
 
@@ -103,7 +111,8 @@ static int outcome_show(struct outcome *o, const struct entry *entry, const stru
 	case KIND_VALUE:
 		return rows->err ? rows->err : outcome_value(rows, text);
 	default:
-		return rows->err ? rows->err : outcome_text(rows, entry->arg, text);
+		return rows->err ? rows->err :
+				   outcome_text(rows, entry->arg, text);
 	}
 }
 
@@ -118,8 +127,8 @@ static void outcome_release(struct ksql_file *f, bool abandon)
 
 static const struct file_ops outcome_ops = { .release = outcome_release };
 
-static int outcome_open(struct ksql_db *db, struct ksql_node *node, uint32_t uid,
-			struct ksql_file **out)
+static int outcome_open(struct ksql_db *db, struct ksql_node *node,
+			uint32_t uid, struct ksql_file **out)
 {
 	struct outcome_file *r = ksql_zalloc(sizeof(*r));
 	const struct buf *text;
@@ -139,15 +148,16 @@ static int outcome_open(struct ksql_db *db, struct ksql_node *node, uint32_t uid
 	return 0;
 }
 
-/* --- a table's rows -------------------------------------------------------------------------- */
+/* --- a table's rows ------------------------------------------------------ */
 
 /* So much is rendered at a time. */
 #define DATA_CHUNK (64u * 1024u)
 
 struct data_file {
 	struct ksql_file base;
-	struct conn *conn; /* owned; holds the snapshot.  NULL: the window is all there is */
-	char *sql;	   /* owned, by sqlite3_free() */
+	struct conn *
+		conn; /* owned; holds the snapshot.  NULL: the window is all there is */
+	char *sql; /* owned, by sqlite3_free() */
 	struct stream stream;
 	struct buf text;
 };
@@ -176,7 +186,8 @@ static int data_start(struct data_file *d, enum format format, struct fault *f)
 	err = conn_prepare(d->conn, d->sql, strlen(d->sql), &q, &used, f);
 	if (err)
 		return err;
-	return stream_begin(&d->stream, d->conn, &q, format, &d->text, DATA_CHUNK, f);
+	return stream_begin(&d->stream, d->conn, &q, format, &d->text,
+			    DATA_CHUNK, f);
 }
 
 static int data_fill(struct ksql_file *file, uint64_t pos)
@@ -205,9 +216,11 @@ static int data_fill(struct ksql_file *file, uint64_t pos)
 	return err;
 }
 
-static const struct file_ops data_ops = { .fill = data_fill, .release = data_release };
+static const struct file_ops data_ops = { .fill = data_fill,
+					  .release = data_release };
 
-static int data_open(struct ksql_db *db, struct ksql_node *node, struct ksql_file **out)
+static int data_open(struct ksql_db *db, struct ksql_node *node,
+		     struct ksql_file **out)
 {
 	struct data_file *d = ksql_zalloc(sizeof(*d));
 	struct fault f = { .offset = -1 };
@@ -220,7 +233,9 @@ static int data_open(struct ksql_db *db, struct ksql_node *node, struct ksql_fil
 	if (d->sql)
 		err = conn_get(db, &d->conn);
 	if (!err)
-		err = conn_exec(d->conn, "BEGIN"); /* the first row read takes the snapshot */
+		err = conn_exec(
+			d->conn,
+			"BEGIN"); /* the first row read takes the snapshot */
 	if (!err)
 		err = data_start(d, node->entry->arg, &f);
 	fault_clear(&f);
@@ -237,7 +252,7 @@ static int data_open(struct ksql_db *db, struct ksql_node *node, struct ksql_fil
 	return 0;
 }
 
-/* --- query -------------------------------------------------------------------------------------- */
+/* --- query --------------------------------------------------------------- */
 
 struct query_file {
 	struct ksql_file base;
@@ -310,8 +325,8 @@ static const struct file_ops program_ops = {
 
 static const struct file_ops idle_ops = { .release = query_release };
 
-static int query_open(struct ksql_db *db, struct ksql_node *node, uint32_t uid, unsigned int flags,
-		      struct ksql_file **out)
+static int query_open(struct ksql_db *db, struct ksql_node *node, uint32_t uid,
+		      unsigned int flags, struct ksql_file **out)
 {
 	struct query_file *q = ksql_zalloc(sizeof(*q));
 	static const struct buf empty;
@@ -335,10 +350,10 @@ static int query_open(struct ksql_db *db, struct ksql_node *node, uint32_t uid, 
 	return 0;
 }
 
-/* --- by kind -------------------------------------------------------------------------------------- */
+/* --- by kind ------------------------------------------------------------- */
 
-static int open_kind(struct ksql_db *db, struct ksql_node *node, uint32_t uid, unsigned int flags,
-		     struct ksql_file **file)
+static int open_kind(struct ksql_db *db, struct ksql_node *node, uint32_t uid,
+		     unsigned int flags, struct ksql_file **file)
 {
 	switch (node->entry->kind) {
 	case KIND_DIR:
@@ -355,8 +370,8 @@ static int open_kind(struct ksql_db *db, struct ksql_node *node, uint32_t uid, u
 	}
 }
 
-int engine_open(struct ksql_db *db, struct ksql_node *node, uint32_t uid, unsigned int flags,
-		struct ksql_file **file)
+int engine_open(struct ksql_db *db, struct ksql_node *node, uint32_t uid,
+		unsigned int flags, struct ksql_file **file)
 {
 	int err, exists;
 
@@ -374,7 +389,8 @@ int engine_open(struct ksql_db *db, struct ksql_node *node, uint32_t uid, unsign
 	return 0;
 }
 
-int open_size(struct ksql_db *db, struct ksql_node *node, uint32_t uid, uint64_t *size)
+int open_size(struct ksql_db *db, struct ksql_node *node, uint32_t uid,
+	      uint64_t *size)
 {
 	const struct buf *text;
 	struct buf made = { 0 };

@@ -8,6 +8,7 @@
 #include "gate.h"
 
 /** open_size() - bytes that @uid would read of a file, 0 where it is not known. */
-int open_size(struct ksql_db *db, struct ksql_node *node, uint32_t uid, uint64_t *size);
+int open_size(struct ksql_db *db, struct ksql_node *node, uint32_t uid,
+	      uint64_t *size);
 
 #endif /* KSQL_OPEN_H */

@@ -14,18 +14,19 @@ struct ksql_db;
 struct port_mutex;
 
 struct outcome {
-	struct outcome *next;	/* in the database's list; under its lock */
-	uint32_t users;		/* atomic */
+	struct outcome *next; /* in the database's list; under its lock */
+	uint32_t users; /* atomic */
 	uint32_t uid;
-	int err;		/* of the batch whose rows these are: 0 or negative errno */
-	struct outcome *result; /* whose rows result* shows: counted, or NULL for its own */
+	int err; /* of the batch whose rows these are: 0 or negative errno */
+	struct outcome *
+		result; /* whose rows result* shows: counted, or NULL for its own */
 	struct rows rows;
-	struct buf error;	/* text of the file */
-	struct buf status;	/* likewise */
+	struct buf error; /* text of the file */
+	struct buf status; /* likewise */
 
 	struct port_mutex *lock; /* owned; protects all below */
 	struct buf text[FORMATS];
-	bool have[FORMATS];	/* text[] is rendered */
+	bool have[FORMATS]; /* text[] is rendered */
 	struct buf value;
 	bool have_value;
 };
@@ -43,7 +44,8 @@ void outcome_forget(struct ksql_db *db);
 /** outcome_rows() - the outcome whose rows result* and value show. */
 struct outcome *outcome_rows(struct outcome *o);
 /** outcome_text() - the rows in a format.  0 or -errno. */
-int outcome_text(struct outcome *o, enum format format, const struct buf **text);
+int outcome_text(struct outcome *o, enum format format,
+		 const struct buf **text);
 /** outcome_value() - the text of the file "value".  0 or -errno. */
 int outcome_value(struct outcome *o, const struct buf **text);
 

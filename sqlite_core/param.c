@@ -90,8 +90,9 @@ static int bind_one(sqlite3_stmt *stmt, int i, const char *p, size_t n)
 			       sqlite3_bind_int64(stmt, i, integer) :
 			       SQLITE_MISMATCH;
 	case SQLITE_FLOAT:
-		return read_real(p + 1, &real) ? sqlite3_bind_double(stmt, i, real) :
-						 SQLITE_MISMATCH;
+		return read_real(p + 1, &real) ?
+			       sqlite3_bind_double(stmt, i, real) :
+			       SQLITE_MISMATCH;
 	case SQLITE_BLOB:
 		return bind_blob(stmt, i, p + 1, n - 1);
 	case SQLITE_NULL:
@@ -114,7 +115,8 @@ static int bind_fault(int rc, int i, struct fault *f)
 	case SQLITE_TOOBIG:
 		return fault_set(f, -EFBIG, -1, "parameter %d is too long", i);
 	default:
-		return fault_set(f, -EINVAL, -1, "parameter %d is not of the type it says", i);
+		return fault_set(f, -EINVAL, -1,
+				 "parameter %d is not of the type it says", i);
 	}
 }
 
@@ -126,10 +128,12 @@ int param_bind(sqlite3_stmt *stmt, const char *p, size_t n, struct fault *f)
 	for (i = 0; i < n; i++)
 		have += !p[i];
 	if (n && p[n - 1])
-		return fault_set(f, -EINVAL, -1, "parameter %d is not ended by NUL", have + 1);
+		return fault_set(f, -EINVAL, -1,
+				 "parameter %d is not ended by NUL", have + 1);
 	if (have != want)
-		return fault_set(f, -EINVAL, -1, "the statement has %d parameter%s, %d given", want,
-				 want == 1 ? "" : "s", have);
+		return fault_set(f, -EINVAL, -1,
+				 "the statement has %d parameter%s, %d given",
+				 want, want == 1 ? "" : "s", have);
 	for (i = 0; have; have--) {
 		size_t len = strlen(p + i);
 

@@ -16,6 +16,7 @@
  *
  * There must be as many as the statement has.  Return: 0 or f->err.
  */
-int param_bind(sqlite3_stmt *stmt, const char *p, size_t n, struct fault *f);
+int param_bind(struct sqlite3_stmt *stmt, const char *p, size_t n,
+	       struct fault *f);
 
 #endif /* KSQL_PARAM_H */

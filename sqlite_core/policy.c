@@ -17,12 +17,13 @@
  */
 #define PROGRESS_OPCODES 500
 
-/* --- PRAGMAs ----------------------------------------------------------------- */
+/* --- PRAGMAs ------------------------------------------------------------- */
 
 enum {
-	PRAGMA_READ = 1,  /* without an argument */
-	PRAGMA_ARG = 2,	  /* with one */
-	PRAGMA_STATE = 4, /* the argument changes the connection: it is not shared after */
+	PRAGMA_READ = 1, /* without an argument */
+	PRAGMA_ARG = 2, /* with one */
+	PRAGMA_STATE =
+		4, /* the argument changes the connection: it is not shared after */
 };
 
 /* docs/pragmas.md says why each is here; what is not here is refused. */
@@ -67,7 +68,8 @@ static const struct {
 	{ "query_only", PRAGMA_READ | PRAGMA_ARG | PRAGMA_STATE },
 	{ "quick_check", PRAGMA_READ | PRAGMA_ARG },
 	{ "recursive_triggers", PRAGMA_READ | PRAGMA_ARG | PRAGMA_STATE },
-	{ "reverse_unordered_selects", PRAGMA_READ | PRAGMA_ARG | PRAGMA_STATE },
+	{ "reverse_unordered_selects",
+	  PRAGMA_READ | PRAGMA_ARG | PRAGMA_STATE },
 	{ "schema_version", PRAGMA_READ },
 	{ "secure_delete", PRAGMA_READ | PRAGMA_ARG | PRAGMA_STATE },
 	{ "synchronous", PRAGMA_READ },
@@ -96,7 +98,7 @@ static int may_pragma(struct conn *c, const char *name, const char *arg)
 	return SQLITE_DENY;
 }
 
-/* --- the authorizer ------------------------------------------------------------- */
+/* --- the authorizer ------------------------------------------------------ */
 
 /* There are no files: VACUUM attaches "", and a user may have a scratch database. */
 static int may_attach(struct conn *c, const char *name)
@@ -107,8 +109,9 @@ static int may_attach(struct conn *c, const char *name)
 	return SQLITE_OK;
 }
 
-static int authorize(void *arg, int action, const char *first, const char *second,
-		     const char *schema, const char *trigger)
+static int authorize(void *arg, int action, const char *first,
+		     const char *second, const char *schema,
+		     const char *trigger)
 {
 	struct conn *c = arg;
 
@@ -130,7 +133,7 @@ static int authorize(void *arg, int action, const char *first, const char *secon
 	}
 }
 
-/* --- waiting and stopping --------------------------------------------------------- */
+/* --- waiting and stopping ------------------------------------------------ */
 
 static int progress(void *arg)
 {
@@ -166,7 +169,7 @@ static int busy(void *arg, int calls)
 	return c->stopped == 0;
 }
 
-/* --- limits ------------------------------------------------------------------------- */
+/* --- limits -------------------------------------------------------------- */
 
 /* docs/stack.md: so much of the engine's stack does each of these take at most. */
 static const struct {
@@ -189,7 +192,7 @@ static void set_limits(sqlite3 *lite, uint32_t max_sql)
 	sqlite3_limit(lite, SQLITE_LIMIT_SQL_LENGTH, (int)max_sql);
 }
 
-/* --- hardening ------------------------------------------------------------------------ */
+/* --- hardening ----------------------------------------------------------- */
 
 static const struct {
 	int option, on;
@@ -201,7 +204,8 @@ static const struct {
 	{ SQLITE_DBCONFIG_DQS_DML, 0 },
 	{ SQLITE_DBCONFIG_ENABLE_FTS3_TOKENIZER, 0 },
 	{ SQLITE_DBCONFIG_ENABLE_ATTACH_CREATE, 1 }, /* VACUUM's own */
-	{ SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1 },     /* the log outlives connections */
+	{ SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE,
+	  1 }, /* the log outlives connections */
 };
 
 int policy_install(struct conn *c)
@@ -213,7 +217,8 @@ int policy_install(struct conn *c)
 
 	set_limits(c->lite, options.max_sql);
 	for (i = 0; i < sizeof(config) / sizeof(config[0]); i++)
-		sqlite3_db_config(c->lite, config[i].option, config[i].on, NULL);
+		sqlite3_db_config(c->lite, config[i].option, config[i].on,
+				  NULL);
 	sqlite3_busy_handler(c->lite, busy, c);
 	sqlite3_progress_handler(c->lite, PROGRESS_OPCODES, progress, c);
 	rc = func_install(c);

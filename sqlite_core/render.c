@@ -74,7 +74,8 @@ static void put_replacement(struct buf *out)
  * Copy text, giving bytes that @special marks to @put, and what is not UTF-8 as
  * U+FFFD.  All four formats are this with another table.
  */
-static void put_text(struct buf *out, const char *text, size_t n, bool (*special)(unsigned char),
+static void put_text(struct buf *out, const char *text, size_t n,
+		     bool (*special)(unsigned char),
 		     void (*put)(struct buf *out, unsigned char c))
 {
 	size_t from = 0, i = 0;
@@ -84,7 +85,8 @@ static void put_text(struct buf *out, const char *text, size_t n, bool (*special
 		size_t len;
 
 		if (c >= 0x80) {
-			len = utf8_sequence((const unsigned char *)text + i, n - i);
+			len = utf8_sequence((const unsigned char *)text + i,
+					    n - i);
 			if (len) {
 				i += len;
 				continue;
@@ -103,7 +105,7 @@ static void put_text(struct buf *out, const char *text, size_t n, bool (*special
 	buf_add(out, text + from, n - from);
 }
 
-/* --- numbers ---------------------------------------------------------------- */
+/* --- numbers ------------------------------------------------------------- */
 
 static void put_integer(struct buf *out, sqlite3_int64 v)
 {
@@ -132,7 +134,8 @@ static bool same_bits(double a, double b)
  */
 static void put_real(struct buf *out, double v, const char *infinity)
 {
-	int digits = v > -2.3e-308 && v < 2.3e-308 ? 1 : 15;
+	const double small = 0x1p-1022; /* below it: subnormal */
+	int digits = v < small && -v < small ? 1 : 15;
 	char text[40];
 	double back;
 
@@ -168,7 +171,8 @@ static void put_hex(struct buf *out, const char *data, size_t n)
 
 static void put_base64(struct buf *out, const char *data, size_t n)
 {
-	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	static const char digits[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 	const unsigned char *p = (const unsigned char *)data;
 	size_t i, k;
 
@@ -182,12 +186,14 @@ static void put_base64(struct buf *out, const char *data, size_t n)
 		if (left > 2)
 			bits |= p[i + 2];
 		for (k = 0; k < 4; k++)
-			four[k] = k <= left ? digits[bits >> (18 - 6 * k) & 63] : '=';
+			four[k] = k <= left ?
+					  digits[bits >> (18 - 6 * k) & 63] :
+					  '=';
 		buf_add(out, four, 4);
 	}
 }
 
-/* --- CSV: RFC 4180 ------------------------------------------------------------ */
+/* --- CSV: RFC 4180 ------------------------------------------------------- */
 
 static bool csv_is_quote(unsigned char c)
 {
@@ -201,10 +207,13 @@ static void csv_put_quote(struct buf *out, unsigned char c)
 }
 
 /* What a character asks for. */
-enum { CSV_QUOTES = 1, CSV_CHECK = 2 };
+enum {
+	CSV_QUOTES = 1,
+	CSV_CHECK = 2
+};
 
 static const uint8_t csv_class[256] = {
-	['"'] = CSV_QUOTES,  [','] = CSV_QUOTES,       ['\n'] = CSV_QUOTES,
+	['"'] = CSV_QUOTES,  [','] = CSV_QUOTES,	  ['\n'] = CSV_QUOTES,
 	['\r'] = CSV_QUOTES, [0x80 ... 0xff] = CSV_CHECK,
 };
 
@@ -228,7 +237,7 @@ static void csv_text(struct buf *out, const char *text, size_t n)
 		buf_putc(out, '"');
 }
 
-/* --- TSV: the same with tabs, no quotes, and escapes ---------------------------- */
+/* --- TSV: the same with tabs, no quotes, and escapes --------------------- */
 
 static bool tsv_is_special(unsigned char c)
 {
@@ -249,7 +258,7 @@ static void tsv_text(struct buf *out, const char *text, size_t n)
 		put_text(out, text, n, tsv_is_special, tsv_put_special);
 }
 
-/* --- JSON: RFC 8259 ------------------------------------------------------------- */
+/* --- JSON: RFC 8259 ------------------------------------------------------ */
 
 static bool json_is_special(unsigned char c)
 {
@@ -280,7 +289,7 @@ static void json_text(struct buf *out, const char *text, size_t n)
 	buf_putc(out, '"');
 }
 
-/* --- values --------------------------------------------------------------------- */
+/* --- values -------------------------------------------------------------- */
 
 static bool is_json(const struct render *r)
 {
@@ -334,7 +343,8 @@ void render_bare(struct buf *out, const struct value *v)
 	struct render plain = { .format = FORMAT_CSV };
 
 	if (v->type == SQLITE_TEXT)
-		put_text(out, v->bytes.data, v->bytes.len, nothing_is_special, NULL);
+		put_text(out, v->bytes.data, v->bytes.len, nothing_is_special,
+			 NULL);
 	else
 		put_value(&plain, out, v);
 }
@@ -361,9 +371,10 @@ int value_of_column(struct value *v, sqlite3_stmt *stmt, int i)
 	return 0;
 }
 
-/* --- rows ------------------------------------------------------------------------ */
+/* --- rows ---------------------------------------------------------------- */
 
-static bool name_is_taken(const char *name, const char *const *names, int columns)
+static bool name_is_taken(const char *name, const char *const *names,
+			  int columns)
 {
 	int i;
 
@@ -390,12 +401,14 @@ static void json_key(struct render *r, const char *const *names, int i)
 			r->head.failed = true;
 	}
 	buf_putc(&r->head, i ? ',' : '{');
-	json_text(&r->head, other ? other : names[i], strlen(other ? other : names[i]));
+	json_text(&r->head, other ? other : names[i],
+		  strlen(other ? other : names[i]));
 	buf_putc(&r->head, ':');
 	sqlite3_free(other);
 }
 
-int render_init(struct render *r, enum format format, const char *const *names, int columns)
+int render_init(struct render *r, enum format format, const char *const *names,
+		int columns)
 {
 	int i;
 
@@ -403,7 +416,8 @@ int render_init(struct render *r, enum format format, const char *const *names, 
 	r->format = format;
 	r->columns = columns;
 	if (is_json(r)) {
-		r->key_end = ksql_alloc((size_t)(columns ? columns : 1) * sizeof(*r->key_end));
+		r->key_end = ksql_alloc((size_t)(columns ? columns : 1) *
+					sizeof(*r->key_end));
 		if (!r->key_end)
 			return -ENOMEM;
 	}
@@ -445,7 +459,8 @@ void render_begin(struct render *r, struct buf *out)
 		buf_add(out, r->head.data, r->head.len);
 }
 
-static void json_row(struct render *r, struct buf *out, const struct value *values)
+static void json_row(struct render *r, struct buf *out,
+		     const struct value *values)
 {
 	size_t from = 0;
 	int i;
@@ -471,7 +486,8 @@ void render_row(struct render *r, struct buf *out, const struct value *values)
 	} else {
 		for (i = 0; i < r->columns; i++) {
 			if (i)
-				buf_putc(out, r->format == FORMAT_CSV ? ',' : '\t');
+				buf_putc(out,
+					 r->format == FORMAT_CSV ? ',' : '\t');
 			put_value(r, out, &values[i]);
 		}
 		buf_putc(out, '\n');

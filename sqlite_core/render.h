@@ -9,7 +9,13 @@
 #include "buf.h"
 #include "sqlite3.h"
 
-enum format { FORMAT_CSV, FORMAT_TSV, FORMAT_JSON, FORMAT_NDJSON, FORMATS };
+enum format {
+	FORMAT_CSV,
+	FORMAT_TSV,
+	FORMAT_JSON,
+	FORMAT_NDJSON,
+	FORMATS
+};
 
 /* One value of a row; text and blob point into their owner's memory. */
 struct value {
@@ -27,9 +33,10 @@ struct value {
 struct render {
 	enum format format;
 	int columns;
-	struct buf head; /* CSV, TSV: the header line; JSON: the keys, one after another */
+	struct buf
+		head; /* CSV, TSV: the header line; JSON: the keys, one after another */
 	size_t *key_end; /* JSON: where in @head each key ends */
-	uint64_t rows;	 /* rendered so far */
+	uint64_t rows; /* rendered so far */
 };
 
 /**
@@ -38,7 +45,8 @@ struct render {
  *
  * Return: 0 or -ENOMEM; either way ended by render_fini().
  */
-int render_init(struct render *r, enum format format, const char *const *names, int columns);
+int render_init(struct render *r, enum format format, const char *const *names,
+		int columns);
 void render_fini(struct render *r);
 /** render_restart() - from the first row again. */
 void render_restart(struct render *r);

@@ -13,7 +13,8 @@
 /* How much of an answer is rendered ahead of its reader. */
 #define ANSWER_CHUNK (64u * 1024u)
 
-struct session *session_new(struct ksql_db *db, uint32_t uid, bool batch, enum format format)
+struct session *session_new(struct ksql_db *db, uint32_t uid, bool batch,
+			    enum format format)
 {
 	struct session *s = ksql_zalloc(sizeof(*s));
 
@@ -50,17 +51,21 @@ void session_free(struct session *s)
 	ksql_free(s);
 }
 
-/* --- outcomes -------------------------------------------------------------------------- */
+/* --- outcomes ------------------------------------------------------------ */
 
-static void put_status(struct session *s, const struct outcome *o, struct buf *out)
+static void put_status(struct session *s, const struct outcome *o,
+		       struct buf *out)
 {
 	sqlite3 *lite = s->conn ? s->conn->lite : NULL;
 
-	buf_printf(out, "state %s\nerrno %s\nsqlite %d\nrows %llu\nchanges %llu\n",
+	buf_printf(out,
+		   "state %s\nerrno %s\nsqlite %d\nrows %llu\nchanges %llu\n",
 		   s->failed ? "error" : "ok", errno_name(s->failed), s->sqlite,
-		   (unsigned long long)o->rows.count, (unsigned long long)s->changes);
+		   (unsigned long long)o->rows.count,
+		   (unsigned long long)s->changes);
 	buf_printf(out, "last_insert_rowid %lld\nusec %lld\ntruncated 0\n",
-		   lite ? sqlite3_last_insert_rowid(lite) : 0ll, (long long)s->ns / 1000);
+		   lite ? sqlite3_last_insert_rowid(lite) : 0ll,
+		   (long long)s->ns / 1000);
 }
 
 /*
@@ -82,7 +87,8 @@ static void publish(struct session *s)
 
 		if (last && last->result) {
 			o->result = last->result;
-			__atomic_fetch_add(&o->result->users, 1, __ATOMIC_RELAXED);
+			__atomic_fetch_add(&o->result->users, 1,
+					   __ATOMIC_RELAXED);
 			outcome_put(last);
 		} else {
 			o->result = last;
@@ -120,13 +126,15 @@ static int fail(struct session *s, struct fault *f, const char *sql, size_t len)
 	return err;
 }
 
-/* --- statements ------------------------------------------------------------------------- */
+/* --- statements ---------------------------------------------------------- */
 
 static int need_conn(struct session *s, struct fault *f)
 {
 	int err = s->conn ? 0 : conn_get(s->db, &s->conn);
 
-	return err ? fault_set(f, err, -1, "no connection to the database could be had") : 0;
+	return err ? fault_set(f, err, -1,
+			       "no connection to the database could be had") :
+		     0;
 }
 
 /* Keep a whole statement that has parameters until it is known whether they come. */
@@ -135,7 +143,8 @@ static int hold(struct session *s, const char *sql, size_t len, struct fault *f)
 	char *to;
 
 	if (sql < s->text.data || sql >= s->text.data + s->text.room)
-		buf_clear(&s->text); /* else it lies there already, perhaps further on */
+		buf_clear(
+			&s->text); /* else it lies there already, perhaps further on */
 	to = buf_grow(&s->text, s->text.len ? 0 : len);
 	if (!to)
 		return fault_set(f, -ENOMEM, -1, "out of memory");
@@ -150,9 +159,11 @@ static int run_in_batch(struct session *s, struct query *q, struct fault *f)
 	struct rows none = { 0 };
 	struct rows *rows = sqlite3_column_count(q->stmt) ? &s->rows : &none;
 	sqlite3_int64 before = sqlite3_total_changes64(s->conn->lite);
-	int err = rows_collect(rows, s->conn, q, db_options(s->db).max_result, f);
+	int err =
+		rows_collect(rows, s->conn, q, db_options(s->db).max_result, f);
 
-	s->changes += (uint64_t)(sqlite3_total_changes64(s->conn->lite) - before);
+	s->changes +=
+		(uint64_t)(sqlite3_total_changes64(s->conn->lite) - before);
 	rows_free(&none);
 	return err;
 }
@@ -175,9 +186,10 @@ static int settle_answer(struct session *s, bool columns, struct fault *f)
 	}
 	err = stream_fill(&s->stream, &s->answer, max, f);
 	if (!err && s->stream.live)
-		err = fault_set(f, -EOVERFLOW, -1,
-				"more than max_result= (%llu bytes) of rows before another statement",
-				(unsigned long long)max);
+		err = fault_set(
+			f, -EOVERFLOW, -1,
+			"more than max_result= (%llu bytes) of rows before another statement",
+			(unsigned long long)max);
 	return err;
 }
 
@@ -191,7 +203,8 @@ static int run_in_session(struct session *s, struct query *q, struct fault *f)
 	if (err)
 		return err;
 	if (columns)
-		return stream_begin(&s->stream, s->conn, q, s->format, &s->answer, ANSWER_CHUNK, f);
+		return stream_begin(&s->stream, s->conn, q, s->format,
+				    &s->answer, ANSWER_CHUNK, f);
 	err = stream_begin(&quiet, s->conn, q, FORMAT_CSV, &none, SIZE_MAX, f);
 	buf_free(&none);
 	return err;
@@ -203,12 +216,14 @@ static int check_text(const char *sql, size_t len, struct fault *f)
 
 	if (valid == len)
 		return 0;
-	return fault_set(f, -EINVAL, (int)valid, "byte %llu of the statement is not UTF-8",
+	return fault_set(f, -EINVAL, (int)valid,
+			 "byte %llu of the statement is not UTF-8",
 			 (unsigned long long)valid + 1);
 }
 
 /* Run a prepared statement with its parameters; @q is taken over. */
-static int run_query(struct session *s, struct query *q, const struct buf *params, struct fault *f)
+static int run_query(struct session *s, struct query *q,
+		     const struct buf *params, struct fault *f)
 {
 	int err = param_bind(q->stmt, params->data, params->len, f);
 
@@ -224,7 +239,8 @@ static int run_query(struct session *s, struct query *q, const struct buf *param
  * better, may find several).  With @at_semicolon a statement with parameters is
  * held instead: they may follow.
  */
-static int run_text(struct session *s, const char *sql, size_t len, bool at_semicolon)
+static int run_text(struct session *s, const char *sql, size_t len,
+		    bool at_semicolon)
 {
 	static const struct buf none;
 	const struct buf *params = s->in_params ? &s->params : &none;
@@ -238,7 +254,8 @@ static int run_text(struct session *s, const char *sql, size_t len, bool at_semi
 	if (!err)
 		err = need_conn(s, &f);
 	for (; !err && at < len; at += used) {
-		conn_run_begin(s->conn, (int64_t)db_options(s->db).timeout_ms * 1000000);
+		conn_run_begin(s->conn,
+			       (int64_t)db_options(s->db).timeout_ms * 1000000);
 		err = conn_prepare(s->conn, sql + at, len - at, &q, &used, &f);
 		conn_run_end(s->conn);
 		if (err || !q.stmt)
@@ -252,7 +269,8 @@ static int run_text(struct session *s, const char *sql, size_t len, bool at_semi
 		bound = true;
 	}
 	if (!err && !bound)
-		err = fault_set(&f, -EINVAL, -1, "parameters without a statement");
+		err = fault_set(&f, -EINVAL, -1,
+				"parameters without a statement");
 	if (!err)
 		return 0;
 	if (f.offset >= 0 && at)
@@ -264,7 +282,8 @@ static int too_long(struct session *s)
 {
 	struct fault f = { .offset = -1 };
 
-	fault_set(&f, -EFBIG, -1, "a statement may have max_sql= (%u) bytes at most",
+	fault_set(&f, -EFBIG, -1,
+		  "a statement may have max_sql= (%u) bytes at most",
 		  db_options(s->db).max_sql);
 	return fail(s, &f, NULL, 0);
 }
@@ -282,7 +301,7 @@ static int keep(struct session *s, struct buf *b, const char *p, size_t n)
 	return fail(s, &f, NULL, 0);
 }
 
-/* --- bytes -------------------------------------------------------------------------------- */
+/* --- bytes --------------------------------------------------------------- */
 
 /* Run what is there: a whole statement, in @s->text or, if that is empty, at @p. */
 static int complete(struct session *s, const char *p, size_t n)
@@ -294,7 +313,8 @@ static int complete(struct session *s, const char *p, size_t n)
 		if (!err)
 			err = run_text(s, s->text.data, s->text.len, true);
 	} else {
-		err = n > db_options(s->db).max_sql ? too_long(s) : run_text(s, p, n, true);
+		err = n > db_options(s->db).max_sql ? too_long(s) :
+						      run_text(s, p, n, true);
 	}
 	if (!err && !s->held)
 		buf_clear(&s->text);
@@ -336,7 +356,8 @@ static int take(struct session *s, const char *p, size_t n, size_t *taken)
 	if (end == SPLIT_COMPLETE)
 		return complete(s, p, *taken);
 	err = 0;
-	if (s->text.len || !split_is_blank(&s->split)) /* spaces before it are not kept */
+	if (s->text.len ||
+	    !split_is_blank(&s->split)) /* spaces before it are not kept */
 		err = keep(s, &s->text, p, *taken);
 	if (end == SPLIT_NUL) {
 		s->in_params = true;
@@ -355,8 +376,9 @@ static bool run_again(struct session *s, const char *p, size_t n, int *err)
 	struct fault f = { .offset = -1 };
 	struct query q;
 
-	if (!s->conn || s->batch || !n || p[n - 1] != ';' || session_pending(s) ||
-	    !split_is_blank(&s->split) || !conn_take(s->conn, p, n, &q))
+	if (!s->conn || s->batch || !n || p[n - 1] != ';' ||
+	    session_pending(s) || !split_is_blank(&s->split) ||
+	    !conn_take(s->conn, p, n, &q))
 		return false;
 	if (sqlite3_bind_parameter_count(q.stmt)) {
 		conn_retire(s->conn, &q);
@@ -381,7 +403,8 @@ int session_write(struct session *s, const char *p, size_t n)
 	while (!err && i < n) {
 		err = take(s, p + i, n - i, &taken);
 		i += taken;
-		if (s->conn || !split_is_empty(&s->split) || s->in_params || err)
+		if (s->conn || !split_is_empty(&s->split) || s->in_params ||
+		    err)
 			s->written = true;
 	}
 	if (s->batch)
@@ -389,7 +412,7 @@ int session_write(struct session *s, const char *p, size_t n)
 	return err;
 }
 
-/* --- the end of a request ----------------------------------------------------------------- */
+/* --- the end of a request ------------------------------------------------ */
 
 static int run_rest(struct session *s)
 {
@@ -411,7 +434,9 @@ static int left_open(struct session *s)
 {
 	struct fault f = { .offset = -1 };
 
-	fault_set(&f, -EINVAL, -1, "a transaction was left open at the batch's end: rolled back");
+	fault_set(
+		&f, -EINVAL, -1,
+		"a transaction was left open at the batch's end: rolled back");
 	return fail(s, &f, NULL, 0);
 }
 

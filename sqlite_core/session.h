@@ -18,31 +18,32 @@ struct session {
 	struct ksql_db *db;
 	uint32_t uid;
 	bool batch;
-	enum format format;  /* of a program's answers */
+	enum format format; /* of a program's answers */
 
-	struct conn *conn;   /* owned; NULL until the first statement */
+	struct conn *conn; /* owned; NULL until the first statement */
 	struct split split;
-	struct buf text;     /* the statement so far */
-	struct buf params;   /* what came after its NUL */
-	bool in_params;	     /* that NUL has come */
-	bool held;	     /* @text is complete but has parameters: is a NUL next? */
-	bool written;	     /* the batch has something to be finished */
-	int failed;	     /* the batch's errno; nothing runs any more */
+	struct buf text; /* the statement so far */
+	struct buf params; /* what came after its NUL */
+	bool in_params; /* that NUL has come */
+	bool held; /* @text is complete but has parameters: is a NUL next? */
+	bool written; /* the batch has something to be finished */
+	int failed; /* the batch's errno; nothing runs any more */
 
 	/* What the file "status" and "error" will say. */
 	uint64_t changes;
-	int64_t ns;	     /* spent so far */
-	int sqlite;	     /* code of the failure */
+	int64_t ns; /* spent so far */
+	int sqlite; /* code of the failure */
 	struct buf error;
-	struct rows rows;    /* of a batch's last statement that has columns */
+	struct rows rows; /* of a batch's last statement that has columns */
 
 	/* A program's answer. */
 	struct stream stream;
-	struct buf answer;   /* what was rendered and is not read yet */
+	struct buf answer; /* what was rendered and is not read yet */
 };
 
 /** session_new() - NULL if no memory. */
-struct session *session_new(struct ksql_db *db, uint32_t uid, bool batch, enum format format);
+struct session *session_new(struct ksql_db *db, uint32_t uid, bool batch,
+			    enum format format);
 /** session_free() - rolls back; what a batch has not finished is dropped. */
 void session_free(struct session *s);
 

@@ -14,40 +14,57 @@
 enum lex {
 	LEX_PLAIN,
 	LEX_WORD,
-	LEX_SINGLE,	/* 'string' */
-	LEX_DOUBLE,	/* "name" */
-	LEX_GRAVE,	/* `name` */
-	LEX_BRACKET,	/* [name] */
-	LEX_DASH,	/* after - */
-	LEX_LINE,	/* -- comment */
-	LEX_SLASH,	/* after / */
-	LEX_BLOCK,	/* inside a C comment */
+	LEX_SINGLE, /* 'string' */
+	LEX_DOUBLE, /* "name" */
+	LEX_GRAVE, /* `name` */
+	LEX_BRACKET, /* [name] */
+	LEX_DASH, /* after - */
+	LEX_LINE, /* -- comment */
+	LEX_SLASH, /* after / */
+	LEX_BLOCK, /* inside a C comment */
 	LEX_BLOCK_STAR, /* after a * in it */
 };
 
-enum token { T_SEMI, T_SPACE, T_OTHER, T_EXPLAIN, T_CREATE, T_TEMP, T_TRIGGER, T_END };
+enum token {
+	T_SEMI,
+	T_SPACE,
+	T_OTHER,
+	T_EXPLAIN,
+	T_CREATE,
+	T_TEMP,
+	T_TRIGGER,
+	T_END
+};
 
 enum state {
 	S_INVALID, /* nothing yet but spaces */
-	S_START,   /* at a statement's beginning */
+	S_START, /* at a statement's beginning */
 	S_NORMAL,
 	S_EXPLAIN,
 	S_CREATE,
 	S_TRIGGER, /* inside CREATE TRIGGER */
-	S_SEMI,	   /* a semicolon inside it */
-	S_END,	   /* ";END" inside it */
+	S_SEMI, /* a semicolon inside it */
+	S_END, /* ";END" inside it */
 };
 
 static const uint8_t next_state[8][8] = {
 	/* SEMI	SPACE	OTHER	EXPLAIN	CREATE	TEMP	TRIGGER	END */
-	{ S_START, S_INVALID, S_NORMAL, S_EXPLAIN, S_CREATE, S_NORMAL, S_NORMAL, S_NORMAL },
-	{ S_START, S_START, S_NORMAL, S_EXPLAIN, S_CREATE, S_NORMAL, S_NORMAL, S_NORMAL },
-	{ S_START, S_NORMAL, S_NORMAL, S_NORMAL, S_NORMAL, S_NORMAL, S_NORMAL, S_NORMAL },
-	{ S_START, S_EXPLAIN, S_EXPLAIN, S_NORMAL, S_CREATE, S_NORMAL, S_NORMAL, S_NORMAL },
-	{ S_START, S_CREATE, S_NORMAL, S_NORMAL, S_NORMAL, S_CREATE, S_TRIGGER, S_NORMAL },
-	{ S_SEMI, S_TRIGGER, S_TRIGGER, S_TRIGGER, S_TRIGGER, S_TRIGGER, S_TRIGGER, S_TRIGGER },
-	{ S_SEMI, S_SEMI, S_TRIGGER, S_TRIGGER, S_TRIGGER, S_TRIGGER, S_TRIGGER, S_END },
-	{ S_START, S_END, S_TRIGGER, S_TRIGGER, S_TRIGGER, S_TRIGGER, S_TRIGGER, S_TRIGGER },
+	{ S_START, S_INVALID, S_NORMAL, S_EXPLAIN, S_CREATE, S_NORMAL, S_NORMAL,
+	  S_NORMAL },
+	{ S_START, S_START, S_NORMAL, S_EXPLAIN, S_CREATE, S_NORMAL, S_NORMAL,
+	  S_NORMAL },
+	{ S_START, S_NORMAL, S_NORMAL, S_NORMAL, S_NORMAL, S_NORMAL, S_NORMAL,
+	  S_NORMAL },
+	{ S_START, S_EXPLAIN, S_EXPLAIN, S_NORMAL, S_CREATE, S_NORMAL, S_NORMAL,
+	  S_NORMAL },
+	{ S_START, S_CREATE, S_NORMAL, S_NORMAL, S_NORMAL, S_CREATE, S_TRIGGER,
+	  S_NORMAL },
+	{ S_SEMI, S_TRIGGER, S_TRIGGER, S_TRIGGER, S_TRIGGER, S_TRIGGER,
+	  S_TRIGGER, S_TRIGGER },
+	{ S_SEMI, S_SEMI, S_TRIGGER, S_TRIGGER, S_TRIGGER, S_TRIGGER, S_TRIGGER,
+	  S_END },
+	{ S_START, S_END, S_TRIGGER, S_TRIGGER, S_TRIGGER, S_TRIGGER, S_TRIGGER,
+	  S_TRIGGER },
 };
 
 void split_reset(struct split *s)
@@ -66,14 +83,15 @@ static void token(struct split *s, enum token t)
 
 static bool is_word(unsigned char c)
 {
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-	       c == '_' || c == '$' || c >= 0x80;
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+	       (c >= '0' && c <= '9') || c == '_' || c == '$' || c >= 0x80;
 }
 
 static void word_add(struct split *s, unsigned char c)
 {
 	if (s->word_len < sizeof(s->word))
-		s->word[s->word_len] = (char)(c >= 'A' && c <= 'Z' ? c + 32 : c);
+		s->word[s->word_len] =
+			(char)(c >= 'A' && c <= 'Z' ? c + 32 : c);
 	if (s->word_len <= sizeof(s->word))
 		s->word_len++;
 }
@@ -84,8 +102,9 @@ static void word_end(struct split *s)
 		const char *word;
 		enum token token;
 	} keywords[] = {
-		{ "explain", T_EXPLAIN }, { "create", T_CREATE },   { "temp", T_TEMP },
-		{ "temporary", T_TEMP },  { "trigger", T_TRIGGER }, { "end", T_END },
+		{ "explain", T_EXPLAIN }, { "create", T_CREATE },
+		{ "temp", T_TEMP },	  { "temporary", T_TEMP },
+		{ "trigger", T_TRIGGER }, { "end", T_END },
 	};
 	size_t i;
 
@@ -220,7 +239,7 @@ static void step(struct split *s, unsigned char c)
 
 /* What can matter to a statement that is neither a CREATE nor an EXPLAIN. */
 static const bool matters[256] = {
-	[0] = true,    [';'] = true, ['\''] = true, ['"'] = true,
+	[0] = true,   [';'] = true, ['\''] = true, ['"'] = true,
 	['`'] = true, ['['] = true, ['-'] = true,  ['/'] = true,
 };
 
@@ -236,7 +255,8 @@ static size_t skip(struct split *s, const char *p, size_t n)
 	if (s->lex == LEX_SINGLE || s->lex == LEX_DOUBLE) {
 		while (i < n && p[i] && p[i] != end)
 			i++;
-	} else if (s->state == S_NORMAL && (s->lex == LEX_PLAIN || s->lex == LEX_WORD)) {
+	} else if (s->state == S_NORMAL &&
+		   (s->lex == LEX_PLAIN || s->lex == LEX_WORD)) {
 		s->lex = LEX_PLAIN;
 		while (i < n && !matters[(unsigned char)p[i]])
 			i++;
@@ -244,7 +264,8 @@ static size_t skip(struct split *s, const char *p, size_t n)
 	return i;
 }
 
-enum split_end split_scan(struct split *s, const char *p, size_t n, size_t *taken)
+enum split_end split_scan(struct split *s, const char *p, size_t n,
+			  size_t *taken)
 {
 	size_t i;
 
@@ -268,8 +289,8 @@ enum split_end split_scan(struct split *s, const char *p, size_t n, size_t *take
 
 bool split_is_empty(const struct split *s)
 {
-	return !s->any && (s->lex == LEX_PLAIN || s->lex == LEX_LINE || s->lex == LEX_BLOCK ||
-			   s->lex == LEX_BLOCK_STAR);
+	return !s->any && (s->lex == LEX_PLAIN || s->lex == LEX_LINE ||
+			   s->lex == LEX_BLOCK || s->lex == LEX_BLOCK_STAR);
 }
 
 bool split_is_blank(const struct split *s)

@@ -13,11 +13,11 @@
 #include "port/types.h"
 
 struct split {
-	uint8_t lex;	 /* where in a token we are */
-	uint8_t state;	 /* where in a statement we are */
+	uint8_t lex; /* where in a token we are */
+	uint8_t state; /* where in a statement we are */
 	uint8_t word_len; /* letters of the word so far, those in @word at most */
-	char word[10];	 /* lower case; no keyword that matters is longer */
-	bool any;	 /* something other than space and comments was seen */
+	char word[10]; /* lower case; no keyword that matters is longer */
+	bool any; /* something other than space and comments was seen */
 };
 
 /** split_is_empty() - nothing but space and comments (or the start of one) so far. */
@@ -27,9 +27,9 @@ bool split_is_empty(const struct split *s);
 bool split_is_blank(const struct split *s);
 
 enum split_end {
-	SPLIT_MORE,	/* all bytes taken, the statement goes on */
+	SPLIT_MORE, /* all bytes taken, the statement goes on */
 	SPLIT_COMPLETE, /* the last byte taken is its semicolon */
-	SPLIT_NUL,	/* the next byte is a NUL */
+	SPLIT_NUL, /* the next byte is a NUL */
 };
 
 /** split_reset() - at the beginning of a statement. */
@@ -39,6 +39,7 @@ void split_reset(struct split *s);
  * split_scan() - look at the next bytes
  * @taken: out: how many belong to the statement
  */
-enum split_end split_scan(struct split *s, const char *p, size_t n, size_t *taken);
+enum split_end split_scan(struct split *s, const char *p, size_t n,
+			  size_t *taken);
 
 #endif /* KSQL_SPLIT_H */

@@ -43,26 +43,36 @@ free_sql:
 }
 
 /* The table first, then its indexes and triggers as they were made. */
-int table_schema(struct ksql_db *db, const struct ksql_node *node, struct buf *out)
+int table_schema(struct ksql_db *db, const struct ksql_node *node,
+		 struct buf *out)
 {
-	int err = answer(db,
-			 sqlite3_mprintf("SELECT group_concat(sql || char(59, 10), '' ORDER BY "
-					 "type != 'table', rowid) FROM main.sqlite_schema "
-					 "WHERE tbl_name = %Q AND sql IS NOT NULL",
-					 node->object),
-			 true, out);
+	int err = answer(
+		db,
+		sqlite3_mprintf(
+			"SELECT group_concat(sql || char(59, 10), '' ORDER BY "
+			"type != 'table', rowid) FROM main.sqlite_schema "
+			"WHERE tbl_name = %Q AND sql IS NOT NULL",
+			node->object),
+		true, out);
 
 	return !err && !out->len ? -ENOENT : err;
 }
 
-int table_columns(struct ksql_db *db, const struct ksql_node *node, struct buf *out)
+int table_columns(struct ksql_db *db, const struct ksql_node *node,
+		  struct buf *out)
 {
-	return answer(db, sqlite3_mprintf("PRAGMA main.table_xinfo(%Q)", node->object), false, out);
+	return answer(db,
+		      sqlite3_mprintf("PRAGMA main.table_xinfo(%Q)",
+				      node->object),
+		      false, out);
 }
 
-int table_count(struct ksql_db *db, const struct ksql_node *node, struct buf *out)
+int table_count(struct ksql_db *db, const struct ksql_node *node,
+		struct buf *out)
 {
-	int err = answer(db, sqlite3_mprintf("SELECT count(*) FROM main.\"%w\"", node->object),
+	int err = answer(db,
+			 sqlite3_mprintf("SELECT count(*) FROM main.\"%w\"",
+					 node->object),
 			 true, out);
 
 	buf_putc(out, '\n');

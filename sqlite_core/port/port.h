@@ -127,7 +127,8 @@ void port_event_signal(struct port_event *e);
  *
  * Return: 0 when it changed, -ETIMEDOUT, or -EINTR (see port_pause()).
  */
-int port_event_wait(struct port_event *e, unsigned long seen, uint64_t timeout_ns);
+int port_event_wait(struct port_event *e, unsigned long seen,
+		    uint64_t timeout_ns);
 
 /* --- time, chance, log -------------------------------------------------- */
 
@@ -140,7 +141,11 @@ int64_t port_coarse_ns(void);
 /** port_random() - @n bytes fit for a seed. */
 void port_random(void *buf, size_t n);
 
-enum port_log_level { PORT_LOG_ERROR, PORT_LOG_WARNING, PORT_LOG_INFO };
+enum port_log_level {
+	PORT_LOG_ERROR,
+	PORT_LOG_WARNING,
+	PORT_LOG_INFO
+};
 
 /** port_log() - one line into the host's log; no newline. */
 void port_log(enum port_log_level level, const char *line);

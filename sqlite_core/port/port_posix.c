@@ -39,7 +39,8 @@ int port_enter(void (*fn)(void *arg), void *arg, const int *cancel)
 {
 	const struct context outer = context;
 
-	context.stack_low = (const char *)__builtin_frame_address(0) - STACK_BUDGET;
+	context.stack_low =
+		(const char *)__builtin_frame_address(0) - STACK_BUDGET;
 	context.cancel = cancel;
 	context.local = NULL;
 	fn(arg);
@@ -50,12 +51,15 @@ int port_enter(void (*fn)(void *arg), void *arg, const int *cancel)
 size_t port_stack_left(void)
 {
 	const char *here = __builtin_frame_address(0);
-	size_t left = here > context.stack_low ? (size_t)(here - context.stack_low) : 0;
+	size_t left = here > context.stack_low ?
+			      (size_t)(here - context.stack_low) :
+			      0;
 	size_t used = STACK_BUDGET - left;
 	size_t peak = __atomic_load_n(&stack_peak, __ATOMIC_RELAXED);
 
-	while (used > peak && !__atomic_compare_exchange_n(&stack_peak, &peak, used, true,
-							   __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+	while (used > peak &&
+	       !__atomic_compare_exchange_n(&stack_peak, &peak, used, true,
+					    __ATOMIC_RELAXED, __ATOMIC_RELAXED))
 		;
 	return left;
 }
@@ -113,14 +117,16 @@ void port_pages_free(void **pages, size_t n)
 
 uint64_t port_ram(void)
 {
-	return (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
+	return (uint64_t)sysconf(_SC_PHYS_PAGES) *
+	       (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
 /*
  * Zeroed memory is an unlocked pthread_mutex_t with glibc and musl; a spinning
  * lock would be wrong where its holder can be preempted.
  */
-_Static_assert(sizeof(pthread_mutex_t) <= sizeof(struct port_spin), "port_spin is too small");
+_Static_assert(sizeof(pthread_mutex_t) <= sizeof(struct port_spin),
+	       "port_spin is too small");
 
 void port_spin_lock(struct port_spin *s)
 {
@@ -227,7 +233,8 @@ static struct timespec monotonic_in(uint64_t ns)
 				  .tv_nsec = (long)(at % 1000000000u) };
 }
 
-int port_event_wait(struct port_event *e, unsigned long seen, uint64_t timeout_ns)
+int port_event_wait(struct port_event *e, unsigned long seen,
+		    uint64_t timeout_ns)
 {
 	int64_t end = port_monotonic_ns() + (int64_t)timeout_ns;
 	int err = 0;
@@ -240,7 +247,8 @@ int port_event_wait(struct port_event *e, unsigned long seen, uint64_t timeout_n
 		err = left > 0 ? port_pause() : -ETIMEDOUT;
 		if (err)
 			break;
-		until = monotonic_in(left < CANCEL_CHECK_NS ? (uint64_t)left : CANCEL_CHECK_NS);
+		until = monotonic_in(left < CANCEL_CHECK_NS ? (uint64_t)left :
+							      CANCEL_CHECK_NS);
 		pthread_cond_timedwait(&e->changed, &e->lock, &until);
 	}
 	pthread_mutex_unlock(&e->lock);

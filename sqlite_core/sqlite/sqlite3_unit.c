@@ -56,6 +56,7 @@ int ksql_mark_like(sqlite3 *db, const char *name, int nargs, int case_sensitive)
 
 	if (!def)
 		return SQLITE_ERROR;
-	def->funcFlags |= SQLITE_FUNC_LIKE | (case_sensitive ? SQLITE_FUNC_CASE : 0);
+	def->funcFlags |= SQLITE_FUNC_LIKE |
+			  (case_sensitive ? SQLITE_FUNC_CASE : 0);
 	return SQLITE_OK;
 }

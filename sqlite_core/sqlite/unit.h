@@ -27,6 +27,7 @@ int ksql_text_to_real(const char *text, double *real);
  * compareInfo: match-all, match-one, match-set, no-case.
  * Return: SQLITE_OK or SQLITE_ERROR.
  */
-int ksql_mark_like(sqlite3 *db, const char *name, int nargs, int case_sensitive);
+int ksql_mark_like(sqlite3 *db, const char *name, int nargs,
+		   int case_sensitive);
 
 #endif /* KSQL_UNIT_H */

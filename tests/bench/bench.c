@@ -67,7 +67,8 @@ static sqlite3 *in_process(void)
 	sqlite3 *db;
 
 	snprintf(sql, sizeof(sql), fill_sql, rows);
-	if (sqlite3_open(":memory:", &db) || sqlite3_exec(db, create_sql, NULL, NULL, NULL) ||
+	if (sqlite3_open(":memory:", &db) ||
+	    sqlite3_exec(db, create_sql, NULL, NULL, NULL) ||
 	    sqlite3_exec(db, sql, NULL, NULL, NULL))
 		die("in-process database");
 	return db;
@@ -96,7 +97,8 @@ static void null_pair(void)
 {
 	char buf[256] = { 0 };
 
-	if (write(null_fd, buf, 48) != 48 || read(null_fd, buf, sizeof(buf)) != 0)
+	if (write(null_fd, buf, 48) != 48 ||
+	    read(null_fd, buf, sizeof(buf)) != 0)
 		die("/dev/null");
 }
 
@@ -129,7 +131,8 @@ static void ask(const char *sql, size_t len)
 {
 	char buf[4096];
 
-	if (write(query_fd, sql, len) != (ssize_t)len || read(query_fd, buf, sizeof(buf)) <= 0)
+	if (write(query_fd, sql, len) != (ssize_t)len ||
+	    read(query_fd, buf, sizeof(buf)) <= 0)
 		die("query");
 }
 
@@ -154,10 +157,11 @@ static const struct {
 	const char *name;
 	void (*run)(void);
 } workloads[] = {
-	{ "null_pair", null_pair },	{ "prepared", prepared_query },
-	{ "prepare_step", new_query },	{ "file_repeated", file_repeated },
+	{ "null_pair", null_pair },    { "prepared", prepared_query },
+	{ "prepare_step", new_query }, { "file_repeated", file_repeated },
 	{ "file_new", file_new },
 };
+
 #define WORKLOADS (sizeof(workloads) / sizeof(workloads[0]))
 
 static void point_queries(void)
@@ -255,9 +259,9 @@ static void streams(void)
 			file_us[r] = now_us() - start;
 	}
 	if (core_bytes != file_bytes)
-		die("the two streams differ");
-	printf("stream_bytes %zu\nstream_core %.1f\nstream_file %.1f\n", file_bytes,
-	       median(core_us, n), median(file_us, n));
+		die("the answers differ");
+	printf("stream_bytes %zu\nstream_core %.1f\nstream_file %.1f\n",
+	       file_bytes, median(core_us, n), median(file_us, n));
 	ksql_release(file, &me, false);
 	ksql_db_put(core);
 	ksql_core_exit();
@@ -268,7 +272,8 @@ int main(int argc, char **argv)
 	char sql[400];
 
 	if (argc != 5) {
-		fprintf(stderr, "usage: bench QUERY_FILE ROWS OPERATIONS ROUNDS\n");
+		fprintf(stderr,
+			"usage: bench QUERY_FILE ROWS OPERATIONS ROUNDS\n");
 		return 2;
 	}
 	rows = atoi(argv[2]);

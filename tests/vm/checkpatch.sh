@@ -21,6 +21,9 @@ ignored=(
 	NEW_TYPEDEFS		# the port's stand-ins for libc's headers define C's own types
 	CAMELCASE		# SQLite's own names
 	AVOID_EXTERNS		# assembly entry points have no header
+	OPEN_ENDED_LINE		# clang-format ends lines so where nothing else fits in 80 columns
+	VOLATILE		# in the signature of SQLite's xShmMap
+	REPEATED_WORD		# "enum format format"
 	EMBEDDED_FILENAME	# SQLite's configuration names its own file
 )
 
