@@ -79,16 +79,6 @@ uint64_t engine_exit(void)
 
 /* --- options ------------------------------------------------------------- */
 
-/* Host side, and engine side: no SQL, no floating point. */
-void ksql_options_default(struct ksql_options *o)
-{
-	o->size = port_ram() / 2 / KSQL_PAGE_SIZE * KSQL_PAGE_SIZE;
-	o->max_result = 64u << 20;
-	o->timeout_ms = 30000;
-	o->busy_ms = 5000;
-	o->max_sql = 16u << 20;
-}
-
 static int check_options(const struct ksql_options *o)
 {
 	if (o->size < MIN_SIZE || o->max_sql < 1024 || o->max_sql > 64u << 20)

@@ -116,14 +116,44 @@ int ksql_db_configure(struct ksql_db *db, const struct ksql_options *options)
 	return (int)enter(call_db_configure, &c, NULL);
 }
 
+void ksql_options_default(struct ksql_options *o)
+{
+	o->size = port_ram() / 2 / KSQL_PAGE_SIZE * KSQL_PAGE_SIZE;
+	o->max_result = 64u << 20;
+	o->timeout_ms = 30000;
+	o->busy_ms = 5000;
+	o->max_sql = 16u << 20;
+}
+
+static void call_db_options(void *arg)
+{
+	struct call *c = arg;
+
+	engine_db_options(c->db, c->out);
+}
+
 void ksql_db_options(struct ksql_db *db, struct ksql_options *options)
 {
-	engine_db_options(db, options);
+	struct call c = { .db = db, .out = options };
+
+	enter(call_db_options, &c, NULL);
+}
+
+static void call_db_usage(void *arg)
+{
+	struct call *c = arg;
+
+	engine_db_usage(c->db, c->out, (uint64_t *)c->out + 1);
 }
 
 void ksql_db_usage(struct ksql_db *db, uint64_t *pages, uint64_t *wal_pages)
 {
-	engine_db_usage(db, pages, wal_pages);
+	uint64_t both[2] = { 0, 0 };
+	struct call c = { .db = db, .out = both };
+
+	enter(call_db_usage, &c, NULL);
+	*pages = both[0];
+	*wal_pages = both[1];
 }
 
 /* --- nodes --------------------------------------------------------------- */

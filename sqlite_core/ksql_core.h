@@ -169,11 +169,11 @@ KSQL_API void ksql_db_put(struct ksql_db *db);
 KSQL_API int ksql_db_configure(struct ksql_db *db,
 			       const struct ksql_options *options);
 
-/** ksql_db_options() - the limits in force.  Does not sleep. */
+/** ksql_db_options() - the limits in force. */
 KSQL_API void ksql_db_options(struct ksql_db *db, struct ksql_options *options);
 
 /**
- * ksql_db_usage() - memory taken by a database.  Does not sleep.
+ * ksql_db_usage() - memory taken by a database
  * @db: held
  * @pages: out: pages of %KSQL_PAGE_SIZE that the database file holds
  * @wal_pages: out: likewise of its log
