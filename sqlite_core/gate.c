@@ -28,9 +28,8 @@ struct call {
 static int64_t enter(void (*fn)(void *), struct call *c,
 		     const struct ksql_caller *caller)
 {
-	int err = port_enter(fn, c, caller ? caller->cancel : NULL);
-
-	return err ? err : c->ret;
+	port_enter(fn, c, caller ? caller->cancel : NULL);
+	return c->ret;
 }
 
 /* --- the whole ----------------------------------------------------------- */

@@ -28,10 +28,10 @@
  * @arg: for @fn
  * @cancel: NULL, or a flag that ends the run when it becomes non-zero
  *
- * Never from within the engine.
- * Return: 0 when @fn ran, -ENOMEM when there was no stack for it.
+ * Never from within the engine.  It always runs: what gives back must not fail
+ * for want of a stack, so who finds none waits until another comes out.
  */
-int port_enter(void (*fn)(void *arg), void *arg, const int *cancel);
+void port_enter(void (*fn)(void *arg), void *arg, const int *cancel);
 
 /** port_stack_left() - bytes of the engine's stack below this call's frame. */
 size_t port_stack_left(void);

@@ -103,7 +103,7 @@ static noinline __used void port_run(struct port_entry *entry)
 	port_section_end();
 }
 
-int port_enter(void (*fn)(void *arg), void *arg, const int *cancel)
+void port_enter(void (*fn)(void *arg), void *arg, const int *cancel)
 {
 	struct port_entry entry = { .fn = fn, .arg = arg, .cancel = cancel };
 	void *top;
@@ -119,7 +119,6 @@ int port_enter(void (*fn)(void *arg), void *arg, const int *cancel)
 	call_on_stack(top, port_run, ASM_CALL_ARG1,
 		      PORT_NO_MORE, [arg1] "r"(&entry));
 	port_stack_put(entry.stack);
-	return 0;
 }
 
 void *port_local(void)

@@ -35,7 +35,7 @@ struct context {
 static _Thread_local struct context context;
 static size_t stack_peak; /* atomic; of all threads */
 
-int port_enter(void (*fn)(void *arg), void *arg, const int *cancel)
+void port_enter(void (*fn)(void *arg), void *arg, const int *cancel)
 {
 	const struct context outer = context;
 
@@ -45,7 +45,6 @@ int port_enter(void (*fn)(void *arg), void *arg, const int *cancel)
 	context.local = NULL;
 	fn(arg);
 	context = outer;
-	return 0;
 }
 
 size_t port_stack_left(void)
