@@ -11,7 +11,7 @@ say() { printf '\n# %s\n' "$1"; }
 run() {
 	commands=$(cat)
 	printf '%s\n' "$commands" | sed 's/^/$ /; s/^\$  /   /'
-	eval "$commands"
+	eval "$commands" 2>&1
 }
 
 fail() {
