@@ -78,6 +78,16 @@ void buf_clear(struct buf *b)
 	b->failed = false;
 }
 
+#define ORDINARY (128u * 1024u)
+
+void buf_empty(struct buf *b)
+{
+	if (b->room > ORDINARY)
+		buf_free(b);
+	else
+		buf_clear(b);
+}
+
 void buf_free(struct buf *b)
 {
 	ksql_free(b->data);

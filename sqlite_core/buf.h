@@ -28,6 +28,8 @@ void buf_printf(struct buf *b, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 /** buf_clear() - empty, memory kept. */
 void buf_clear(struct buf *b);
+/** buf_empty() - empty; memory kept if it is what an ordinary use needs. */
+void buf_empty(struct buf *b);
 /** buf_free() - empty, memory given back. */
 void buf_free(struct buf *b);
 

@@ -121,6 +121,26 @@ static bool fits(const char *message, const char *begins, const char *ends)
 	       strcmp(message + len - tail, ends) == 0;
 }
 
+void fault_locate(struct fault *f, const char *sql, size_t len)
+{
+	const char *name;
+	size_t n, i;
+
+	if (f->offset >= 0 || f->err != -ENOENT || !f->message)
+		return;
+	name = strchr(f->message, ':');
+	if (!name || name[1] != ' ' || !name[2])
+		return;
+	name += 2;
+	n = strlen(name);
+	for (i = 0; i + n <= len; i++) {
+		if (sqlite3_strnicmp(sql + i, name, (int)n) == 0) {
+			f->offset = (int)i;
+			return;
+		}
+	}
+}
+
 static size_t code_find(int code)
 {
 	size_t i;

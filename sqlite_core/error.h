@@ -25,6 +25,13 @@ int fault_set(struct fault *f, int err, int offset, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
 void fault_clear(struct fault *f);
 
+/**
+ * fault_locate() - find the place of a fault that SQLite gives none for
+ *
+ * It says "no such table: NAME" without an offset: take NAME's first mention.
+ */
+void fault_locate(struct fault *f, const char *sql, size_t len);
+
 /** errno_of_sqlite() - negative errno of a code; @message as sqlite3_errmsg() has it. */
 int errno_of_sqlite(int code, const char *message);
 

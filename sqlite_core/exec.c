@@ -291,16 +291,40 @@ int rows_collect(struct rows *rows, struct conn *c, struct query *q,
 	return err;
 }
 
-int rows_render(const struct rows *rows, enum format format, struct buf *out)
+/* With @size, only counts: @out holds no more than a row at a time. */
+static int render_all(const struct rows *rows, struct render *r,
+		      struct value *values, struct buf *out, uint64_t *size)
 {
-	size_t columns = (size_t)rows->columns;
-	const char **names =
-		ksql_alloc((columns ? columns : 1) * sizeof(*names));
-	struct value *values =
-		ksql_alloc((columns ? columns : 1) * sizeof(*values));
+	const char *p = rows->data.data;
+	uint64_t row;
+	int i, err = 0;
+
+	render_begin(r, out);
+	for (row = 0; row < rows->count && !err; row++) {
+		for (i = 0; i < rows->columns; i++)
+			p = get_value(p, &values[i]);
+		render_row(r, out, values);
+		if (size && !out->failed) {
+			*size += out->len;
+			buf_clear(out);
+		}
+		if (row % 64 == 0)
+			err = port_pause();
+	}
+	render_end(r, out);
+	if (size)
+		*size += out->len;
+	return out->failed ? -ENOMEM : err;
+}
+
+static int render_or_count(const struct rows *rows, enum format format,
+			   struct buf *out, uint64_t *size)
+{
+	size_t columns = (size_t)(rows->columns ? rows->columns : 1);
+	const char **names = ksql_alloc(columns * sizeof(*names));
+	struct value *values = ksql_alloc(columns * sizeof(*values));
 	const char *p = rows->names.data;
 	struct render render = { 0 };
-	uint64_t row;
 	int i, err = -ENOMEM;
 
 	if (!names || !values)
@@ -310,24 +334,28 @@ int rows_render(const struct rows *rows, enum format format, struct buf *out)
 		p += strlen(p) + 1;
 	}
 	err = render_init(&render, format, names, rows->columns);
-	if (err)
-		goto free;
-	render_begin(&render, out);
-	p = rows->data.data;
-	for (row = 0; row < rows->count && !err; row++) {
-		for (i = 0; i < rows->columns; i++)
-			p = get_value(p, &values[i]);
-		render_row(&render, out, values);
-		if (row % 64 == 0)
-			err = port_pause();
-	}
-	render_end(&render, out);
-	if (out->failed)
-		err = -ENOMEM;
+	if (!err)
+		err = render_all(rows, &render, values, out, size);
 free:
 	render_fini(&render);
 	ksql_free(values);
 	ksql_free(names);
+	return err;
+}
+
+int rows_render(const struct rows *rows, enum format format, struct buf *out)
+{
+	return render_or_count(rows, format, out, NULL);
+}
+
+int rows_size(const struct rows *rows, enum format format, uint64_t *size)
+{
+	struct buf row = { 0 };
+	int err;
+
+	*size = 0;
+	err = render_or_count(rows, format, &row, size);
+	buf_free(&row);
 	return err;
 }
 

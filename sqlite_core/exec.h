@@ -78,8 +78,10 @@ struct rows {
 /** rows_collect() - run @q, which is taken over, to its end; at most @max bytes. */
 int rows_collect(struct rows *rows, struct conn *c, struct query *q,
 		 uint64_t max, struct fault *f);
-/** rows_render() - all of them.  0 or -errno. */
+/** rows_render() - all of them, added to @out.  0 or -errno. */
 int rows_render(const struct rows *rows, enum format format, struct buf *out);
+/** rows_size() - how many bytes rows_render() would add.  0 or -errno. */
+int rows_size(const struct rows *rows, enum format format, uint64_t *size);
 /** rows_first_value() - the first column of the first row; false if there is none. */
 bool rows_first_value(const struct rows *rows, struct value *value);
 void rows_free(struct rows *rows);

@@ -389,10 +389,22 @@ int engine_open(struct ksql_db *db, struct ksql_node *node, uint32_t uid,
 	return 0;
 }
 
+static int outcome_bytes(struct outcome *o, const struct entry *entry,
+			 uint64_t *size)
+{
+	const struct buf *text;
+	int err;
+
+	if (o && entry->kind == KIND_RESULT && !outcome_rows(o)->err)
+		return outcome_size(outcome_rows(o), entry->arg, size);
+	err = outcome_show(o, entry, &text);
+	*size = err ? 0 : text->len; /* what cannot be opened is empty */
+	return 0;
+}
+
 int open_size(struct ksql_db *db, struct ksql_node *node, uint32_t uid,
 	      uint64_t *size)
 {
-	const struct buf *text;
 	struct buf made = { 0 };
 	struct outcome *o;
 	int err;
@@ -408,9 +420,9 @@ int open_size(struct ksql_db *db, struct ksql_node *node, uint32_t uid,
 	case KIND_ERROR:
 	case KIND_STATUS:
 		o = outcome_get(db, uid);
-		*size = outcome_show(o, node->entry, &text) ? 0 : text->len;
+		err = outcome_bytes(o, node->entry, size);
 		outcome_put(o);
-		return 0;
+		return err;
 	default:
 		*size = 0;
 		return 0;

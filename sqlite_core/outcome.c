@@ -99,6 +99,23 @@ int outcome_text(struct outcome *o, enum format format, const struct buf **text)
 	return err;
 }
 
+int outcome_size(struct outcome *o, enum format format, uint64_t *size)
+{
+	int err = 0;
+
+	port_mutex_lock(o->lock);
+	if (o->have[format]) {
+		*size = o->text[format].len;
+	} else {
+		if (!o->have_size[format])
+			err = rows_size(&o->rows, format, &o->size[format]);
+		o->have_size[format] = !err;
+		*size = o->size[format];
+	}
+	port_mutex_unlock(o->lock);
+	return err;
+}
+
 int outcome_value(struct outcome *o, const struct buf **text)
 {
 	struct value value;

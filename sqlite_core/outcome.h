@@ -27,6 +27,8 @@ struct outcome {
 	struct port_mutex *lock; /* owned; protects all below */
 	struct buf text[FORMATS];
 	bool have[FORMATS]; /* text[] is rendered */
+	uint64_t size[FORMATS]; /* of text[], which need not be made for stat() */
+	bool have_size[FORMATS];
 	struct buf value;
 	bool have_value;
 };
@@ -46,6 +48,8 @@ struct outcome *outcome_rows(struct outcome *o);
 /** outcome_text() - the rows in a format.  0 or -errno. */
 int outcome_text(struct outcome *o, enum format format,
 		 const struct buf **text);
+/** outcome_size() - how long that text is, without making it.  0 or -errno. */
+int outcome_size(struct outcome *o, enum format format, uint64_t *size);
 /** outcome_value() - the text of the file "value".  0 or -errno. */
 int outcome_value(struct outcome *o, const struct buf **text);
 

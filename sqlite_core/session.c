@@ -30,8 +30,8 @@ struct session *session_new(struct ksql_db *db, uint32_t uid, bool batch,
 
 static void forget_text(struct session *s)
 {
-	buf_clear(&s->text);
-	buf_clear(&s->params);
+	buf_empty(&s->text);
+	buf_empty(&s->params);
 	s->in_params = false;
 	s->held = false;
 	split_reset(&s->split);
@@ -273,8 +273,9 @@ static int run_text(struct session *s, const char *sql, size_t len,
 				"parameters without a statement");
 	if (!err)
 		return 0;
-	if (f.offset >= 0 && at)
+	if (f.offset >= 0)
 		f.offset += (int)at;
+	fault_locate(&f, sql, len);
 	return fail(s, &f, sql, len);
 }
 
@@ -480,7 +481,7 @@ void session_next_request(struct session *s)
 {
 	stream_end(&s->stream);
 	forget_text(s);
-	buf_clear(&s->answer);
+	buf_empty(&s->answer);
 }
 
 bool session_pending(const struct session *s)
