@@ -52,14 +52,14 @@ def test_codes_and_their_errnos() -> None:
 
 def test_messages_and_their_errnos() -> None:
     messages = block(source("sqlite_core/error.c"), "} messages[] = {")
-    listed = re.findall(r'\{ "(.*?)", "(.*?)", (\w+) \}', messages)
+    listed = re.findall(r'\{ "(.*?)",\s+"(.*?)",\s+(\w+) \}', messages)
     (*_, documented) = tables(sections(DOCS / "errors.md")["From SQLite's code to errno"])
     assert documented == [[f"{begins}...{ends}", name] for begins, ends, name in listed]
 
 
 def test_words_of_errnos() -> None:
     errnos = block(source("sqlite_core/error.c"), "} errnos[] = {")
-    listed = re.findall(r'\{ E\w+, "(\w+)", "(.*?)" \}', errnos)
+    listed = re.findall(r'\{ E\w+, "(\w+)",\s+"(.*?)" \}', errnos)
     (documented,) = tables(sections(DOCS / "errors.md")["Words of an errno"])
     assert documented == [[name, words] for name, words in listed]
 
@@ -76,7 +76,7 @@ def test_pragmas() -> None:
     marks = ("PRAGMA_READ", "PRAGMA_ARG", "PRAGMA_STATE")
     listed = [
         [name, *("yes" if mark in flags.split(" | ") else "-" for mark in marks)]
-        for name, flags in re.findall(r'\{ "(\w+)", ([A-Z_| ]+) \}', pragmas)
+        for name, flags in re.findall(r'\{ "(\w+)",\s+([A-Z_| ]+) \}', pragmas)
     ]
     documented, _refused = tables(sections(DOCS / "pragmas.md")["PRAGMAs"])
     assert [row[:4] for row in documented] == listed
@@ -84,14 +84,16 @@ def test_pragmas() -> None:
 
 
 def test_no_refused_pragma_is_allowed() -> None:
-    pragmas = set(re.findall(r'\{ "(\w+)", PRAGMA', source("sqlite_core/policy.c")))
+    pragmas = set(re.findall(r'\{ "(\w+)",\s+PRAGMA', source("sqlite_core/policy.c")))
     _allowed, refused = tables(sections(DOCS / "pragmas.md")["PRAGMAs"])
     assert not pragmas & {name for row in refused for name in row[0].split(", ")}
 
 
 def test_limits_of_sql() -> None:
     config = dict(
-        re.findall(r"^#define (SQLITE_\w+)[ \t]+(\w+)", source("sqlite_core/sqlite/config.h"), re.M)
+        re.findall(
+            r"^#define (SQLITE_\w+)[\s\\\\]+(\w+)", source("sqlite_core/sqlite/config.h"), re.M
+        )
     )
     (documented,) = tables(sections(DOCS / "sql.md")["Limits"])
     assert documented
