@@ -368,11 +368,12 @@ int port_event_wait(struct port_event *e, unsigned long seen,
 		deaf = signal_pending(current);
 		prepare_to_wait(&e->waiters, &wait,
 				deaf ? TASK_KILLABLE : TASK_INTERRUPTIBLE);
-		ret = 0;
-		if (port_event_count(e) != seen)
-			break;
+		/* First, so that a caller whom each event wakes can be stopped. */
 		ret = -EINTR;
 		if (port_signal_counts() || port_cancelled(entry))
+			break;
+		ret = 0;
+		if (port_event_count(e) != seen)
 			break;
 		ret = -ETIMEDOUT;
 		now = ktime_get();
