@@ -100,6 +100,11 @@ def test_limits_of_sql() -> None:
     assert {row[0]: row[1] for row in documented} == {row[0]: config[row[0]] for row in documented}
 
 
+def test_no_user_sees_the_statements_of_another() -> None:
+    assert "`sqlite_stmt`" in sections(DOCS / "sql.md")["Out"]
+    assert "SQLITE_ENABLE_STMTVTAB" not in source("sqlite_core/sqlite/config.h")
+
+
 def test_limits_of_a_connection() -> None:
     limits = dict(re.findall(r"\{ SQLITE_LIMIT_(\w+), (\d+) \}", source("sqlite_core/policy.c")))
     text = sections(DOCS / "sql.md")["Limits"]
