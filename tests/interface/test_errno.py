@@ -92,7 +92,6 @@ TABLE = {
         "CREATE VIEW v AS SELECT 1",
         "CREATE INDEX ix ON t(c)",
         "CREATE TRIGGER refuse AFTER INSERT ON t BEGIN SELECT 1; END",
-        "ALTER TABLE t RENAME TO pair",
     ],
     "EDOM": [
         "INSERT INTO t VALUES(2, 'two', NULL, 1)",

@@ -7,6 +7,7 @@ import re
 
 import pytest
 
+from tests.interface.hosts import Mounter
 from tests.interface.tree import Tree
 
 FILES = ["version", "sqlite_version", "features", "compile_options", "memory"]
@@ -45,7 +46,8 @@ def numbers(tree: Tree) -> list[int]:
     return [int(number) for number in re.findall(r"\d+", tree.text("info/memory"))]
 
 
-def test_memory_counts_the_database(tree: Tree) -> None:
+def test_memory_counts_the_database(mount: Mounter) -> None:
+    tree = mount()
     tree.run("CREATE TABLE t(a)")
     before = numbers(tree)
     tree.run("INSERT INTO t VALUES(randomblob(4000000))")

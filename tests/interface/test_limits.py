@@ -115,7 +115,7 @@ def test_a_full_database_can_be_emptied_and_filled_again(mount: Mounter) -> None
     tree.run("CREATE TABLE t(n, b)")
     rows = fill(tree, 10_000)
     tree.run("DELETE FROM t WHERE n % 2 = 0")
-    assert fill(tree, 10_000) >= rows // 2 - 2
+    assert fill(tree, 10_000) >= rows // 3
     tree.run("DROP TABLE t; CREATE TABLE t(n, b)")
     assert fill(tree, 10_000) >= rows - 2
     assert tree.value("PRAGMA integrity_check") == "ok"
@@ -182,13 +182,13 @@ def test_the_cap_is_not_for_connections(mount: Mounter) -> None:
 
 
 def test_max_sql_is_the_longest_statement(mount: Mounter) -> None:
-    tree = mount(max_sql=1_000)
+    tree = mount(max_sql=2_000)
     head, tail = "SELECT 1 AS a /*", "*/;"
-    assert tree.ask(head + "x" * (1_000 - len(head + tail)) + tail) == "a\n1\n"
+    assert tree.ask(head + "x" * (2_000 - len(head + tail)) + tail) == "a\n1\n"
     with fails("EFBIG"):
-        tree.run(head + "x" * (1_002 - len(head + tail)) + tail)
+        tree.run(head + "x" * (2_002 - len(head + tail)) + tail)
     with fails("EFBIG"):
-        tree.run("x" * 2_000)
+        tree.run("x" * 9_000)
     tree.works()
 
 
@@ -213,6 +213,14 @@ def under_alarms(call: Callable[[], int]) -> str:
     return errno.errorcode[number] if outcome < 0 else ""
 
 
+def open_errno(path: Path) -> str:
+    """The errno of open(2) by libc, which unlike Python's does not try again after EINTR."""
+    if (fd := int(_libc.open(bytes(path), os.O_RDONLY))) < 0:
+        return errno.errorcode[ctypes.get_errno()]
+    os.close(fd)
+    return ""
+
+
 def write_under_alarms(path: Path, flags: int, text: str) -> str:
     fd = os.open(path, flags)
     return under_alarms(lambda: int(_libc.write(fd, text.encode(), len(text))))
@@ -222,8 +230,7 @@ def write_under_alarms(path: Path, flags: int, text: str) -> str:
 def test_a_signal_ends_a_statement_with_eintr(tree: Tree, what: str) -> None:
     text = LONG[what] + ";"
     assert in_child(lambda: write_under_alarms(tree / "query", os.O_WRONLY, text)) == "EINTR"
-    with fails("EINTR"):
-        tree.result()
+    assert open_errno(tree / "result") in ("EINTR", "ECANCELED")
     assert tree.status()["errno"] == "EINTR"
     assert "errno EINTR (4)" in tree.text("error")
     tree.works()
@@ -236,8 +243,7 @@ def test_a_signal_ends_a_statement_that_runs_at_close(tree: Tree) -> None:
         return under_alarms(lambda: int(_libc.close(fd)))
 
     assert in_child(act) == "EINTR"
-    with fails("EINTR"):
-        tree.result()
+    assert open_errno(tree / "result") in ("EINTR", "ECANCELED")
     tree.works()
 
 
@@ -256,6 +262,28 @@ def test_a_signal_ends_a_request_and_not_its_connection(tree: Tree) -> None:
             return wrote, read, connection.ask("SELECT count(*) AS n FROM t")
 
     assert in_child(act) == ("EINTR", "EINTR", "n\n1\n")
+
+
+def test_a_signal_ends_the_wait_for_a_lock(tree: Tree) -> None:
+    tree.run("CREATE TABLE t(a)")
+    with tree.connect() as holder:
+        holder.ask("BEGIN IMMEDIATE")
+        text = "INSERT INTO t VALUES(1);"
+        assert in_child(lambda: write_under_alarms(tree / "query", os.O_WRONLY, text)) == "EINTR"
+    assert tree.text("tables/t/count") == "0\n"
+
+
+@pytest.mark.parametrize("shell", ["dash", "bash", "python3"])
+def test_programs_that_try_again_after_eintr_do_not_hang(tree: Tree, shell: str) -> None:
+    # bash's redirection, Python's and Go's open() repeat an open() that fails with EINTR: were
+    # that the errno of opening a result whose batch was interrupted, they would do so for ever.
+    text = ENDLESS + ";"
+    assert in_child(lambda: write_under_alarms(tree / "query", os.O_WRONLY, text)) == "EINTR"
+    script = "open('result')" if shell == "python3" else "read line < result"
+    done = subprocess.run(
+        ["timeout", "20", shell, "-c", script], cwd=tree.root, capture_output=True, check=False
+    )
+    assert done.returncode in (1, 2), "it hung"
 
 
 @pytest.mark.parametrize("way", ["ignored", "blocked"])

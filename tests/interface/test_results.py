@@ -285,12 +285,6 @@ def test_error_says_ok(tree: Tree) -> None:
             "errno EINVAL (22) sqlite SQLITE_ERROR (1)",
             "nosuch(1)",
         ),
-        (
-            "SELECT * FROM nowhere;",
-            "no such table: nowhere",
-            "errno ENOENT (2) sqlite SQLITE_ERROR (1)",
-            "nowhere",
-        ),
     ],
 )
 def test_error_has_message_codes_and_a_caret_under_the_fault(
@@ -302,6 +296,22 @@ def test_error_has_message_codes_and_a_caret_under_the_fault(
     assert text.endswith("\n")
     assert text.split("\n")[:2] == [message, codes]
     assert caret_points_at(text).startswith(fault)
+
+
+def test_error_without_a_place_has_message_codes_and_statement(tree: Tree) -> None:
+    # SQLite does not say where in the text a missing table is.
+    with fails("ENOENT"):
+        tree.run("SELECT *\nFROM nowhere;")
+    lines = tree.text("error").split("\n")
+    assert lines[:2] == ["no such table: nowhere", "errno ENOENT (2) sqlite SQLITE_ERROR (1)"]
+    assert lines[2:4] == ["SELECT *", "FROM nowhere"]
+
+
+@pytest.mark.parametrize("text", [b"SELECT '\xff' FROM;", b"SELECT 1 AS \xe2\x82;"])
+def test_error_is_utf8_whatever_was_written(tree: Tree, text: bytes) -> None:
+    with fails("EINVAL"):
+        tree.run(text)
+    assert "\ufffd" in tree.text("error")
 
 
 def test_error_shows_the_whole_statement_and_no_other(tree: Tree) -> None:

@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
-import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,20 +25,35 @@ def _is_a_kernel_mount(shared_tree: Tree) -> None:
         pytest.skip(f"{shared_tree.root} is not a mount of the kernel module")
 
 
+_SYS_DELETE_MODULE = 176
+_SYS_FINIT_MODULE = 313
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def _check(outcome: int) -> None:
+    if outcome < 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+
+
 class Module:
-    """The module: load it, unload it."""
+    """The module: load it, unload it; by system calls, which is faster than by programs."""
 
     def __init__(self, file: Path) -> None:
         self.file = file
 
     def load(self, **parameters: str | int) -> None:
-        """Load it, by insmod."""
-        words = [f"{key}={value}" for key, value in parameters.items()]
-        subprocess.run(["insmod", self.file, *words], check=True)
+        """Load it, as insmod does."""
+        words = " ".join(f"{key}={value}" for key, value in parameters.items())
+        fd = os.open(self.file, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            _check(_libc.syscall(_SYS_FINIT_MODULE, fd, words.encode(), 0))
+        finally:
+            os.close(fd)
 
     def unload(self) -> None:
-        """Unload it, by rmmod."""
-        subprocess.run(["rmmod", "ksqlfs"], check=True)
+        """Unload it, as rmmod does: not while it is in use."""
+        _check(_libc.syscall(_SYS_DELETE_MODULE, b"ksqlfs", os.O_NONBLOCK))
 
     def is_loaded(self) -> bool:
         """Whether it is there."""
@@ -51,11 +66,11 @@ class Module:
 
 @pytest.fixture(scope="session")
 def module(tmp_path_factory: pytest.TempPathFactory) -> Module:
-    """The module's file, copied to where it is read fast."""
+    """The module's file, without what is for debuggers, where it is read fast."""
     if "KSQL_MODULE" not in os.environ:
         pytest.skip("KSQL_MODULE does not name the module: run these by `make test-vm`")
     copy = tmp_path_factory.mktemp("module") / "ksqlfs.ko"
-    shutil.copy(os.environ["KSQL_MODULE"], copy)
+    subprocess.run(["strip", "--strip-debug", "-o", copy, os.environ["KSQL_MODULE"]], check=True)
     return Module(copy)
 
 
