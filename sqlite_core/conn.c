@@ -10,6 +10,7 @@
 #include "mem.h"
 #include "memvfs.h"
 #include "policy.h"
+#include "sqlite/unit.h"
 
 #define POOL_MAX	  4u /* idle connections that a database keeps */
 #define CHECKPOINT_FRAMES 256 /* of the log: one MiB */
@@ -110,7 +111,7 @@ void conn_put(struct conn *c)
 	if (!sqlite3_get_autocommit(c->lite) && conn_exec(c, "ROLLBACK"))
 		c->tainted = true;
 	conn_run_end(c);
-	sqlite3_set_last_insert_rowid(c->lite, 0);
+	ksql_forget_counts(c->lite);
 	sqlite3_db_release_memory(c->lite);
 	if (!c->tainted) {
 		port_spin_lock(&db->lock);
@@ -193,7 +194,8 @@ void conn_retire(struct conn *c, struct query *q)
 
 	if (!q->stmt)
 		return;
-	if (sqlite3_reset(q->stmt) || strlen(sqlite3_sql(q->stmt)) != q->len) {
+	if (sqlite3_reset(q->stmt) || q->len > CONN_TEXT_MAX ||
+	    strlen(sqlite3_sql(q->stmt)) != q->len) {
 		conn_discard(q);
 		return;
 	}

@@ -17,6 +17,8 @@ struct ksql_db;
 #define CONN_STATEMENTS 8u /* kept for the next time their text comes */
 #define CONN_UNPROVEN	3u /* of them, at most, that it has not come again for */
 
+#define CONN_TEXT_MAX 4096u /* longest text of such a one */
+
 /* What SQLite's LIKE optimisation expects at the user data of like() and glob(). */
 struct like_info {
 	unsigned char match_all, match_one, match_set, no_case;

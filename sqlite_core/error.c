@@ -7,6 +7,7 @@
 #include "error.h"
 
 #include "port/cstd.h"
+#include "render.h"
 #include "sqlite3.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -67,6 +68,7 @@ static const struct {
 	{ "view ", " already exists", EEXIST },
 	{ "index ", " already exists", EEXIST },
 	{ "trigger ", " already exists", EEXIST },
+	{ "there is already ", "", EEXIST },
 };
 
 static const struct {
@@ -121,6 +123,12 @@ static bool fits(const char *message, const char *begins, const char *ends)
 	       strcmp(message + len - tail, ends) == 0;
 }
 
+static bool is_word(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+	       (c >= '0' && c <= '9') || c == '_' || (unsigned char)c >= 0x80;
+}
+
 void fault_locate(struct fault *f, const char *sql, size_t len)
 {
 	const char *name;
@@ -134,7 +142,9 @@ void fault_locate(struct fault *f, const char *sql, size_t len)
 	name += 2;
 	n = strlen(name);
 	for (i = 0; i + n <= len; i++) {
-		if (sqlite3_strnicmp(sql + i, name, (int)n) == 0) {
+		if (sqlite3_strnicmp(sql + i, name, (int)n) == 0 &&
+		    (!i || !is_word(sql[i - 1])) &&
+		    (i + n == len || !is_word(sql[i + n]))) {
 			f->offset = (int)i;
 			return;
 		}
@@ -220,7 +230,7 @@ static void put_statement(struct buf *out, const char *sql, size_t len,
 
 		while (next < end && sql[next] != '\n')
 			next++;
-		buf_add(out, sql + line, next - line);
+		render_text(out, sql + line, next - line);
 		buf_putc(out, '\n');
 		if (mark >= line && mark <= next)
 			put_caret(out, sql + line, mark - line);
@@ -244,6 +254,6 @@ void fault_describe(const struct fault *f, const char *sql, size_t len,
 	if (f->sqlite && c < COUNT(codes))
 		buf_printf(out, " sqlite %s (%d)", codes[c].name, f->sqlite);
 	buf_putc(out, '\n');
-	if (sql)
+	if (sql && len)
 		put_statement(out, sql, len, f->offset);
 }

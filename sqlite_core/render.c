@@ -145,6 +145,8 @@ static void put_real(struct buf *out, double v, const char *infinity)
 		buf_puts(out, infinity);
 		return;
 	}
+	if (v == 0 && __builtin_signbit(v))
+		buf_putc(out, '-'); /* SQLite's printf() drops it */
 	for (;; digits++) {
 		sqlite3_snprintf(sizeof(text), text, "%!.*g", digits, v);
 		if (digits == 17)
@@ -338,13 +340,17 @@ static bool nothing_is_special(unsigned char c)
 	return false;
 }
 
+void render_text(struct buf *out, const char *text, size_t n)
+{
+	put_text(out, text, n, nothing_is_special, NULL);
+}
+
 void render_bare(struct buf *out, const struct value *v)
 {
 	struct render plain = { .format = FORMAT_CSV };
 
 	if (v->type == SQLITE_TEXT)
-		put_text(out, v->bytes.data, v->bytes.len, nothing_is_special,
-			 NULL);
+		render_text(out, v->bytes.data, v->bytes.len);
 	else
 		put_value(&plain, out, v);
 }

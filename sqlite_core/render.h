@@ -60,6 +60,9 @@ void render_end(struct render *r, struct buf *out);
 /** render_bare() - one value as the file "value" shows it: no quoting. */
 void render_bare(struct buf *out, const struct value *value);
 
+/** render_text() - text as it is, but for U+FFFD where it is not UTF-8. */
+void render_text(struct buf *out, const char *text, size_t n);
+
 /** value_of_column() - column @i of the row that @stmt stands on.  0 or -ENOMEM. */
 int value_of_column(struct value *value, sqlite3_stmt *stmt, int i);
 

@@ -107,6 +107,7 @@ static int fail(struct session *s, struct fault *f, const char *sql, size_t len)
 {
 	int err = f->err;
 
+	s->written = true;
 	s->failed = err;
 	s->sqlite = f->sqlite;
 	buf_clear(&s->error);
@@ -234,6 +235,15 @@ static int run_query(struct session *s, struct query *q,
 	return s->batch ? run_in_batch(s, q, f) : run_in_session(s, q, f);
 }
 
+static size_t leading_space(const char *sql, size_t len)
+{
+	size_t i = 0;
+
+	while (i < len && (sql[i] == ' ' || (sql[i] >= '\t' && sql[i] <= '\r')))
+		i++;
+	return i;
+}
+
 /*
  * Run a text that the splitter says is one statement (SQLite, which knows
  * better, may find several).  With @at_semicolon a statement with parameters is
@@ -254,18 +264,22 @@ static int run_text(struct session *s, const char *sql, size_t len,
 	if (!err)
 		err = need_conn(s, &f);
 	for (; !err && at < len; at += used) {
+		at += leading_space(sql + at, len - at);
 		conn_run_begin(s->conn,
 			       (int64_t)db_options(s->db).timeout_ms * 1000000);
 		err = conn_prepare(s->conn, sql + at, len - at, &q, &used, &f);
 		conn_run_end(s->conn);
 		if (err || !q.stmt)
 			break;
+		s->written = true;
 		if (at_semicolon && sqlite3_bind_parameter_count(q.stmt)) {
 			conn_retire(s->conn, &q);
 			err = hold(s, sql + at, len - at, &f);
 			return err ? fail(s, &f, NULL, 0) : 0;
 		}
 		err = run_query(s, &q, params, &f);
+		if (err)
+			break;
 		bound = true;
 	}
 	if (!err && !bound)
@@ -273,10 +287,8 @@ static int run_text(struct session *s, const char *sql, size_t len,
 				"parameters without a statement");
 	if (!err)
 		return 0;
-	if (f.offset >= 0)
-		f.offset += (int)at;
-	fault_locate(&f, sql, len);
-	return fail(s, &f, sql, len);
+	fault_locate(&f, sql + at, len - at);
+	return fail(s, &f, sql + at, len - at);
 }
 
 static int too_long(struct session *s)
@@ -404,9 +416,6 @@ int session_write(struct session *s, const char *p, size_t n)
 	while (!err && i < n) {
 		err = take(s, p + i, n - i, &taken);
 		i += taken;
-		if (s->conn || !split_is_empty(&s->split) || s->in_params ||
-		    err)
-			s->written = true;
 	}
 	if (s->batch)
 		s->ns += port_monotonic_ns() - started;
@@ -462,17 +471,14 @@ int session_finish(struct session *s)
 	int64_t started = port_monotonic_ns();
 	int err = 0;
 
-	if (!s->written) {
-		forget_text(s); /* a comment, at most */
-		return 0;
-	}
 	if (!s->failed) {
 		err = run_rest(s);
 		if (!err && s->conn && !sqlite3_get_autocommit(s->conn->lite))
 			err = left_open(s);
 	}
 	s->ns += port_monotonic_ns() - started;
-	publish(s);
+	if (s->written) /* something more than spaces and comments */
+		publish(s);
 	forget_batch(s);
 	return err;
 }

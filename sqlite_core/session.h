@@ -26,7 +26,7 @@ struct session {
 	struct buf params; /* what came after its NUL */
 	bool in_params; /* that NUL has come */
 	bool held; /* @text is complete but has parameters: is a NUL next? */
-	bool written; /* the batch has something to be finished */
+	bool written; /* a statement of the batch was run, or failed */
 	int failed; /* the batch's errno; nothing runs any more */
 
 	/* What the file "status" and "error" will say. */

@@ -139,9 +139,10 @@ size_t port_stack_left(void)
 }
 
 /*
- * Does a signal ask this task to stop?  One whose default action is to be
+ * Does a signal ask this task to end?  One whose default action is to be
  * ignored does not, handler or no handler: a shell must not lose its statement
- * because a background child of its ended.  Nor does the mere flag that the
+ * because a background child of its ended.  Nor does one that stops a job: it
+ * stops when the statement is done.  Nor does the mere flag that the
  * freezer, a debugger or task work sets.  Takes the signal lock: outside the
  * section.
  */
@@ -161,7 +162,7 @@ static bool port_signal_counts(void)
 		  &current->signal->shared_pending.signal);
 	sigandnsets(&pending, &pending, &current->blocked);
 	spin_unlock_irq(&sighand->siglock);
-	sigdelsetmask(&pending, SIG_KERNEL_IGNORE_MASK);
+	sigdelsetmask(&pending, SIG_KERNEL_IGNORE_MASK | SIG_KERNEL_STOP_MASK);
 	return !sigisemptyset(&pending);
 }
 

@@ -57,8 +57,6 @@
 #define SQLITE_ENABLE_SESSION	     1
 #define SQLITE_ENABLE_PREUPDATE_HOOK 1
 #define SQLITE_ENABLE_PERCENTILE     1
-#define SQLITE_ENABLE_STMTVTAB	     1
-#define SQLITE_ENABLE_BYTECODE_VTAB  1
 #define SQLITE_ENABLE_STAT4	     1
 
 /* --- defaults of the language ------------------------------------------- */

@@ -60,3 +60,10 @@ int ksql_mark_like(sqlite3 *db, const char *name, int nargs, int case_sensitive)
 			  (case_sensitive ? SQLITE_FUNC_CASE : 0);
 	return SQLITE_OK;
 }
+
+void ksql_forget_counts(sqlite3 *db)
+{
+	db->lastRowid = 0;
+	db->nChange = 0;
+	db->nTotalChange = 0;
+}

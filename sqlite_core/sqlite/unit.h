@@ -30,4 +30,10 @@ int ksql_text_to_real(const char *text, double *real);
 int ksql_mark_like(sqlite3 *db, const char *name, int nargs,
 		   int case_sensitive);
 
+/**
+ * ksql_forget_counts() - last_insert_rowid(), changes(), total_changes() are 0 again
+ * @db: between two statements; its next user shall not see the last one's
+ */
+void ksql_forget_counts(sqlite3 *db);
+
 #endif /* KSQL_UNIT_H */
