@@ -36,6 +36,7 @@ struct store {
 	bool reserved, pending, exclusive; /* somebody holds that lock */
 	uint32_t shm_shared[SQLITE_SHM_NLOCK];
 	bool shm_exclusive[SQLITE_SHM_NLOCK];
+	uint16_t shm_wanted; /* bits of locks refused because of readers */
 	void **shm[SHM_PAGES]; /* pages of pointers to regions */
 };
 
@@ -361,16 +362,26 @@ static bool shm_may_lock(const struct store *s, const struct handle *h, int i,
 	return !exclusive || s->shm_shared[i] == mine;
 }
 
-static void shm_unlock_one(struct store *s, struct handle *h, int i)
+/*
+ * Could somebody who was refused get it now?  Each try of a waiter takes and
+ * gives back read locks of its own: if those counted, waiters would wake
+ * themselves and each other without end.
+ */
+static bool shm_unlock_one(struct store *s, struct handle *h, int i)
 {
 	uint16_t bit = (uint16_t)(1u << i);
+	bool frees = h->shm_exclusive & bit;
 
 	if (h->shm_exclusive & bit)
 		s->shm_exclusive[i] = false;
-	if (h->shm_shared & bit)
-		s->shm_shared[i]--;
+	if (h->shm_shared & bit && --s->shm_shared[i] == 0 &&
+	    s->shm_wanted & bit) {
+		s->shm_wanted &= (uint16_t)~bit;
+		frees = true;
+	}
 	h->shm_exclusive &= (uint16_t)~bit;
 	h->shm_shared &= (uint16_t)~bit;
+	return frees;
 }
 
 static int file_shm_lock(sqlite3_file *file, int offset, int n, int flags)
@@ -386,12 +397,13 @@ static int file_shm_lock(sqlite3_file *file, int offset, int n, int flags)
 	port_spin_lock(&s->lock);
 	if (flags & SQLITE_SHM_UNLOCK) {
 		for (i = offset; i < offset + n; i++)
-			shm_unlock_one(s, h, i);
-		given = true;
+			given |= shm_unlock_one(s, h, i);
 		goto unlock;
 	}
 	for (i = offset; i < offset + n; i++) {
 		if (!shm_may_lock(s, h, i, exclusive)) {
+			if (!s->shm_exclusive[i])
+				s->shm_wanted |= (uint16_t)(1u << i);
 			rc = SQLITE_BUSY;
 			goto unlock;
 		}

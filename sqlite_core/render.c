@@ -134,7 +134,7 @@ static bool same_bits(double a, double b)
  */
 static void put_real(struct buf *out, double v, const char *infinity)
 {
-	const double small = __DBL_MIN__; /* below it: subnormal */
+	const double small = DBL_MIN; /* below it: subnormal */
 	int digits = v < small && -v < small ? 1 : 15;
 	char text[40];
 	double back;

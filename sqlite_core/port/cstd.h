@@ -13,6 +13,7 @@
 #include <linux/string.h>
 #else
 #include <errno.h>
+#include <float.h>
 #include <stdarg.h>
 #include <string.h>
 #endif
