@@ -83,7 +83,7 @@ setup: ## install what is missing (named first), make .venv, fetch the sources
 	@tests/vm/setup.sh
 	@mkdir -p build
 	@# One at a time, should two of them be called at once.
-	@flock build/.setup.lock $(MAKE) .venv/.ready fetch
+	@flock build/.setup.lock $(MAKE) -s .venv/.ready fetch
 
 # What the packages are is in pyproject.toml. A .venv that no longer runs is made anew.
 .venv/.ready: pyproject.toml $(if $(wildcard .venv/bin/python),,FORCE)

@@ -52,6 +52,8 @@ fetch() {
 [ -e $tool/checkpatch.pl ] || fetch
 [ $# -gt 0 ] || exit 0
 
+# It keeps a cache of names in the folder it is called in.
+trap 'rm -f .checkpatch-camelcase.*' EXIT
 list=$(IFS=, && echo "${ignored[*]}")
 perl $tool/checkpatch.pl --no-tree --no-summary --quiet --terse --strict --show-types \
 	--max-line-length=100 --ignore "$list" --file "$@"
