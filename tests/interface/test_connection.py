@@ -73,6 +73,30 @@ def test_a_request_is_prepared_anew_after_a_change_of_schema(tree: Tree) -> None
             connection.ask("SELECT * FROM t;")
 
 
+def test_a_request_sees_a_table_made_anew_by_others(tree: Tree) -> None:
+    # SQLite itself says "table t has 2 columns but 1 values were supplied" of the table that was.
+    tree.run("CREATE TABLE t(a, b)")
+    with tree.connect() as connection:
+        assert connection.ask("SELECT * FROM t") == "a,b\n"
+        tree.run("DROP TABLE t; CREATE TABLE t(a)")
+        connection.ask("INSERT INTO t VALUES(1)")
+    assert tree.text("tables/t/data.csv") == "a\n1\n"
+
+
+def test_a_batch_sees_a_table_made_anew_by_others(tree: Tree) -> None:
+    tree.run("CREATE TABLE t(a, b)")
+    with tree.connect() as one, tree.connect() as two:
+        for connection in (one, two):
+            connection.ask("SELECT * FROM t")
+    tree.run("DROP TABLE t; CREATE TABLE t(a)")
+    for _ in range(2):
+        tree.run("INSERT INTO t VALUES(1)")
+        with tree.connect() as one, tree.connect() as two:
+            one.ask("INSERT INTO t VALUES(2)")
+            two.ask("INSERT INTO t VALUES(3)")
+    assert tree.text("tables/t/count") == "6\n"
+
+
 def test_a_request_may_come_in_pieces(tree: Tree) -> None:
     with tree.connect() as connection:
         for byte in b"SELECT 'a;b' AS a":
