@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -29,19 +30,25 @@ def find_root() -> Path:
     return Path(os.environ.get("KSQL_ROOT", "/sys/kernel/ksql"))
 
 
+@cache
+def checked_tree(root: Path) -> Tree:
+    """The tree, if it holds nobody's data: the tests drop every table. Looked at once."""
+    tree = Tree(root)
+    if os.environ.get("KSQL_TEST_DESTROY") != "yes" and tree.tables():
+        pytest.exit(f"{root} has tables, and these tests would drop them", returncode=3)
+    return tree
+
+
 @pytest.fixture(scope="session")
 def shared_tree() -> Tree:
-    """The tree at $KSQL_ROOT, which must hold nobody's data: the tests drop every table."""
-    tree = Tree(find_root())
-    kind = filesystem_of(tree.root)
-    if kind is None or "ksqlfs" not in kind:
-        reason = f"no ksqlfs is mounted at {tree.root}: run these by `make test`"
+    """The tree at $KSQL_ROOT."""
+    root = find_root()
+    if "ksqlfs" not in (filesystem_of(root) or ""):
+        reason = f"no ksqlfs is mounted at {root}: run these by `make test`"
         if "KSQL_ROOT" in os.environ:
             pytest.fail(reason)
         pytest.skip(reason)
-    if os.environ.get("KSQL_TEST_DESTROY") != "yes" and tree.tables():
-        pytest.exit(f"{tree.root} has tables, and these tests would drop them", returncode=3)
-    return tree
+    return checked_tree(root)
 
 
 @pytest.fixture
