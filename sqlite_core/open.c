@@ -197,7 +197,7 @@ static int data_fill(struct ksql_file *file, uint64_t pos)
 	uint64_t at = file->window_pos;
 	int err = 0;
 
-	if (pos < at) {
+	if (pos < at || !file->ready) { /* the second: after a failed read */
 		at = 0;
 		err = data_start(d, file->node->entry->arg, &f);
 		if (!err)
