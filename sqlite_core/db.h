@@ -39,6 +39,14 @@ struct ksql_db {
 /** db_options() - a copy of the limits in force. */
 struct ksql_options db_options(struct ksql_db *db);
 
+/** db_timeout_ns() - the time limit of a statement. */
+static inline int64_t db_timeout_ns(struct ksql_db *db)
+{
+	return (int64_t)__atomic_load_n(&db->options.timeout_ms,
+					__ATOMIC_RELAXED) *
+	       1000000;
+}
+
 /** engine_host() - the name that the host gave itself. */
 const char *engine_host(void);
 

@@ -15,7 +15,7 @@ void run_begin(struct run *r, struct conn *c, struct query *q)
 	memset(r, 0, sizeof(*r));
 	r->conn = c;
 	r->query = *q;
-	r->budget_ns = (int64_t)db_options(c->db).timeout_ms * 1000000;
+	r->budget_ns = db_timeout_ns(c->db);
 	*q = (struct query){ 0 };
 }
 

@@ -355,23 +355,29 @@ void render_bare(struct buf *out, const struct value *v)
 		put_value(&plain, out, v);
 }
 
+/*
+ * By way of the sqlite3_value: the sqlite3_column_...() functions look the column
+ * up each time.  SQLite allows that where nobody else uses the connection.
+ */
 int value_of_column(struct value *v, sqlite3_stmt *stmt, int i)
 {
-	v->type = sqlite3_column_type(stmt, i);
+	sqlite3_value *from = sqlite3_column_value(stmt, i);
+
+	v->type = sqlite3_value_type(from);
 	switch (v->type) {
 	case SQLITE_INTEGER:
-		v->integer = sqlite3_column_int64(stmt, i);
+		v->integer = sqlite3_value_int64(from);
 		break;
 	case SQLITE_FLOAT:
-		v->real = sqlite3_column_double(stmt, i);
+		v->real = sqlite3_value_double(from);
 		break;
 	case SQLITE_TEXT:
-		v->bytes.data = (const char *)sqlite3_column_text(stmt, i);
-		v->bytes.len = (size_t)sqlite3_column_bytes(stmt, i);
+		v->bytes.data = (const char *)sqlite3_value_text(from);
+		v->bytes.len = (size_t)sqlite3_value_bytes(from);
 		return v->bytes.data ? 0 : -ENOMEM;
 	case SQLITE_BLOB:
-		v->bytes.data = sqlite3_column_blob(stmt, i);
-		v->bytes.len = (size_t)sqlite3_column_bytes(stmt, i);
+		v->bytes.data = sqlite3_value_blob(from);
+		v->bytes.len = (size_t)sqlite3_value_bytes(from);
 		return v->bytes.data || !v->bytes.len ? 0 : -ENOMEM;
 	}
 	return 0;

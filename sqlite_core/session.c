@@ -265,8 +265,7 @@ static int run_text(struct session *s, const char *sql, size_t len,
 		err = need_conn(s, &f);
 	for (; !err && at < len; at += used) {
 		at += leading_space(sql + at, len - at);
-		conn_run_begin(s->conn,
-			       (int64_t)db_options(s->db).timeout_ms * 1000000);
+		conn_run_begin(s->conn, db_timeout_ns(s->db));
 		err = conn_prepare(s->conn, sql + at, len - at, &q, &used, &f);
 		conn_run_end(s->conn);
 		if (err || !q.stmt)
