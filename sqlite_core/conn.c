@@ -147,6 +147,16 @@ bool conn_take(struct conn *c, const char *sql, size_t len, struct query *q)
 	return false;
 }
 
+/*
+ * SQLite prepares by the schema that the connection knows, and looks whether it
+ * has changed only when a name is unknown: "table t has 2 columns" may be said
+ * of a table that is no more.  Running something makes it look.
+ */
+static int look_at_schema(struct conn *c)
+{
+	return conn_exec(c, "SELECT 1 FROM main.sqlite_schema LIMIT 1");
+}
+
 int conn_prepare(struct conn *c, const char *sql, size_t len, struct query *q,
 		 size_t *used, struct fault *f)
 {
@@ -158,6 +168,9 @@ int conn_prepare(struct conn *c, const char *sql, size_t len, struct query *q,
 		return 0;
 	*q = (struct query){ 0 };
 	rc = sqlite3_prepare_v3(c->lite, sql, (int)len, 0, &q->stmt, &tail);
+	if (rc == SQLITE_ERROR && !look_at_schema(c))
+		rc = sqlite3_prepare_v3(c->lite, sql, (int)len, 0, &q->stmt,
+					&tail);
 	if (rc)
 		return conn_fault(c, rc, f);
 	*used = (size_t)(tail - sql);
