@@ -192,18 +192,21 @@ const char *errno_name(int err)
 #define SHOWN_BEFORE 2000u
 #define SHOWN_AFTER  500u
 
-/* The line under line @line of @len bytes that points at byte @at of it. */
+/* The line under @line, just added to @out, that points at byte @at of it. */
 static void put_caret(struct buf *out, const char *line, size_t at)
 {
+	struct buf above = { 0 };
 	size_t i;
 
-	for (i = 0; i < at; i++) {
-		if (line[i] == '\t')
+	render_text(&above, line, at);
+	for (i = 0; i < above.len; i++) {
+		if (above.data[i] == '\t')
 			buf_putc(out, '\t');
-		else if (((unsigned char)line[i] & 0xc0) !=
+		else if (((unsigned char)above.data[i] & 0xc0) !=
 			 0x80) /* one column a character */
 			buf_putc(out, ' ');
 	}
+	buf_free(&above);
 	buf_puts(out, "^\n");
 }
 
@@ -219,12 +222,16 @@ static void put_statement(struct buf *out, const char *sql, size_t len,
 	if (mark > len && offset >= 0)
 		mark = len;
 	if (offset >= 0 && mark > SHOWN_BEFORE) {
-		from = mark - SHOWN_BEFORE;
+		for (from = mark - SHOWN_BEFORE; from < mark; from++)
+			if (((unsigned char)sql[from] & 0xc0) != 0x80)
+				break;
 		buf_puts(out, "...\n");
 	}
 	end = (offset >= 0 ? mark : 0) + SHOWN_AFTER;
 	if (end > len)
 		end = len;
+	while (end < len && ((unsigned char)sql[end] & 0xc0) == 0x80)
+		end++;
 	for (line = from; line <= end; line++) {
 		size_t next = line;
 
@@ -245,7 +252,10 @@ void fault_describe(const struct fault *f, const char *sql, size_t len,
 {
 	size_t c, e = errno_find(f->err);
 
-	buf_puts(out, f->message ? f->message : errnos[e].words);
+	if (f->message)
+		render_text(out, f->message, strlen(f->message));
+	else
+		buf_puts(out, errnos[e].words);
 	buf_putc(out, '\n');
 	if (!f->err)
 		return;

@@ -235,15 +235,6 @@ static int run_query(struct session *s, struct query *q,
 	return s->batch ? run_in_batch(s, q, f) : run_in_session(s, q, f);
 }
 
-static size_t leading_space(const char *sql, size_t len)
-{
-	size_t i = 0;
-
-	while (i < len && (sql[i] == ' ' || (sql[i] >= '\t' && sql[i] <= '\r')))
-		i++;
-	return i;
-}
-
 /*
  * Run a text that the splitter says is one statement (SQLite, which knows
  * better, may find several).  With @at_semicolon a statement with parameters is
@@ -264,7 +255,7 @@ static int run_text(struct session *s, const char *sql, size_t len,
 	if (!err)
 		err = need_conn(s, &f);
 	for (; !err && at < len; at += used) {
-		at += leading_space(sql + at, len - at);
+		at += split_leading(sql + at, len - at);
 		conn_run_begin(s->conn, db_timeout_ns(s->db));
 		err = conn_prepare(s->conn, sql + at, len - at, &q, &used, &f);
 		conn_run_end(s->conn);
@@ -356,7 +347,7 @@ static int take(struct session *s, const char *p, size_t n, size_t *taken)
 	}
 	end = split_scan(&s->split, p, n, taken);
 	if (s->held) {
-		if (end != SPLIT_COMPLETE && split_is_empty(&s->split)) {
+		if (end != SPLIT_COMPLETE && split_may_be_empty(&s->split)) {
 			s->in_params = end == SPLIT_NUL;
 			*taken += s->in_params;
 			return 0;

@@ -297,3 +297,23 @@ bool split_is_blank(const struct split *s)
 {
 	return !s->any && s->lex == LEX_PLAIN;
 }
+
+bool split_may_be_empty(const struct split *s)
+{
+	return split_is_empty(s) ||
+	       (!s->any && (s->lex == LEX_DASH || s->lex == LEX_SLASH));
+}
+
+size_t split_leading(const char *p, size_t n)
+{
+	struct split s;
+	size_t i, leading = 0;
+
+	split_reset(&s);
+	for (i = 0; i < n && !s.any && s.lex != LEX_WORD; i++) {
+		step(&s, (unsigned char)p[i]);
+		if (split_is_blank(&s))
+			leading = i + 1;
+	}
+	return leading;
+}

@@ -25,6 +25,10 @@ bool split_is_empty(const struct split *s);
 
 /** split_is_blank() - nothing but space and whole comments. */
 bool split_is_blank(const struct split *s);
+/** split_may_be_empty() - split_is_empty(), or it depends on the next byte. */
+bool split_may_be_empty(const struct split *s);
+/** split_leading() - how many bytes of space and comments are before a text. */
+size_t split_leading(const char *p, size_t n);
 
 enum split_end {
 	SPLIT_MORE, /* all bytes taken, the statement goes on */
