@@ -230,19 +230,20 @@ int conn_exec(struct conn *c, const char *sql)
 
 /* --- the watch ----------------------------------------------------------- */
 
-static uint64_t denied_now(void)
+static struct mem_stats stats_now(void)
 {
 	struct mem_stats stats;
 
 	mem_stats(&stats);
-	return stats.denied;
+	return stats;
 }
 
 void conn_run_begin(struct conn *c, int64_t budget_ns)
 {
 	c->deadline_ns = budget_ns ? port_coarse_ns() + budget_ns : 0;
 	c->stopped = 0;
-	c->denied = denied_now();
+	c->denied = stats_now().denied;
+	c->too_deep = stats_now().too_deep;
 	port_set_local(c);
 }
 
@@ -284,7 +285,7 @@ int conn_fault(struct conn *c, int rc, struct fault *f)
 	if (rc == SQLITE_INTERRUPT || (rc & 0xff) == SQLITE_BUSY) {
 		if (c->stopped)
 			f->err = c->stopped;
-	} else if (f->err == -ENOMEM && denied_now() != c->denied) {
+	} else if (f->err == -ENOMEM && stats_now().denied != c->denied) {
 		f->err = -ENOSPC;
 	}
 	if (f->err == -ETIMEDOUT)
@@ -293,6 +294,8 @@ int conn_fault(struct conn *c, int rc, struct fault *f)
 		message = "interrupted";
 	else if (f->err == -ENOSPC && f->sqlite != SQLITE_FULL)
 		message = "the memory limit is reached";
+	else if (f->err == -ENOMEM && stats_now().too_deep != c->too_deep)
+		message = "out of memory: nested too deep for the engine's stack";
 	f->message = sqlite3_mprintf("%s", message);
 	return f->err;
 }

@@ -47,6 +47,7 @@ struct conn {
 	int stopped; /* why it must end: 0, -EINTR, -ETIMEDOUT */
 	uint32_t io_calls; /* since the last look */
 	uint64_t denied; /* mem_stats.denied at its beginning */
+	uint64_t too_deep; /* mem_stats.too_deep, likewise */
 
 	/* The busy handler's. */
 	unsigned long busy_seen;

@@ -237,9 +237,12 @@ void *ksql_alloc(size_t n)
 	struct block *b;
 	size_t size = n + sizeof(*b);
 
-	if (n > SQLITE_MAX_ALLOCATION_SIZE ||
-	    port_stack_left() < KSQL_STACK_RESERVE)
+	if (n > SQLITE_MAX_ALLOCATION_SIZE)
 		return NULL;
+	if (port_stack_left() < KSQL_STACK_RESERVE) {
+		count_add(&pool.stats.too_deep, 1);
+		return NULL;
+	}
 	if (KSQL_POOL && size <= SMALL_MAX)
 		b = small_alloc(pool.class_of[(size + 15) / 16]);
 	else
@@ -450,4 +453,5 @@ void mem_stats(struct mem_stats *out)
 	out->live = __atomic_load_n(&pool.stats.live, __ATOMIC_RELAXED);
 	out->pages = __atomic_load_n(&pool.stats.pages, __ATOMIC_RELAXED);
 	out->denied = __atomic_load_n(&pool.stats.denied, __ATOMIC_RELAXED);
+	out->too_deep = __atomic_load_n(&pool.stats.too_deep, __ATOMIC_RELAXED);
 }

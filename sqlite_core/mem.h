@@ -10,13 +10,15 @@
 #include "port/types.h"
 
 /*
- * An allocation is refused when less than this is left of the engine's stack:
- * a statement too deep for the limits in policy.c becomes SQLITE_NOMEM long
- * before it reaches the guard page.
+ * An allocation is refused while more than this of the engine's stack is in
+ * use: what bounds a statement's depth where none of SQLite's limits does (views
+ * on views, generated columns).  Recursion that allocates nothing is bounded by
+ * SQLITE_MAX_EXPR_DEPTH, at about 90 bytes a level.  docs/stack.md has the sum.
  */
-#define KSQL_STACK_RESERVE (48u * 1024u)
+#define KSQL_STACK_USE (88u * 1024u)
+#define KSQL_STACK_RESERVE (PORT_STACK_SIZE - KSQL_STACK_USE)
 
-/** struct mem_stats - bytes, but for the last */
+/** struct mem_stats - bytes, but for the last two */
 struct mem_stats {
 	uint64_t limit; /* @held may not pass it */
 	uint64_t held; /* taken from the host, pages included */
@@ -24,6 +26,7 @@ struct mem_stats {
 	uint64_t live; /* in blocks handed out, headers included */
 	uint64_t pages; /* in pages handed out */
 	uint64_t denied; /* how often the limit refused something */
+	uint64_t too_deep; /* how often the stack did */
 };
 
 /** mem_init() - @limit in bytes.  Registers the allocator with SQLite.  0 or -errno. */

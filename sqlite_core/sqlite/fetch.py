@@ -5,8 +5,10 @@
 Two sources, each pinned by sha256, each with a way to bring one's own:
 
 ``sqlite``
-    SQLite's amalgamation, untouched, as an npm package carries it.  ``--from DIR`` takes
-    ``sqlite3.c`` and ``sqlite3.h`` from a folder instead; their version is printed, not checked.
+    SQLite's amalgamation as an npm package carries it, kept untouched in ``pristine/``; what is
+    built is that with the repairs of SQLITE_REPAIRS, none of which changes what SQL means.
+    ``--from DIR`` takes ``sqlite3.c`` and ``sqlite3.h`` from a folder instead; their version is
+    printed, not checked, but the repairs must fit.
 ``musl``
     The part of musl that its mathematical functions need, as Debian's source package has it.
     ``--from DIR`` takes an unpacked musl source instead.
@@ -33,6 +35,23 @@ SQLITE_SHA256 = {
     "sqlite3.c": "60d2f39a3726cd6b9021da6f4e868608d66fbb6528a9f513dc8ffcc640493422",
     "sqlite3.h": "9e69a1353a4288450b0d5239ede11fc7f1f4c8e5eb07491fc8317eacb5b7de7e",
 }
+
+# What, by what, why.  Each text must be there exactly once.
+SQLITE_REPAIRS = (
+    (
+        b"""      pNew->flags |= EP_Collate|EP_Skip;
+      pExpr = pNew;
+""",
+        b"""      pNew->flags |= EP_Collate|EP_Skip;
+      if( pExpr ) pNew->nHeight = pExpr->nHeight + 1;
+      sqlite3ExprCheckHeight((Parse*)pParse, pNew->nHeight);
+      pExpr = pNew;
+""",
+        "COLLATE counts towards the depth of an expression.  As it stands it sets the count back "
+        "to one, so that SQLITE_LIMIT_EXPR_DEPTH bounds nothing: 4,000 of them in an ORDER BY go "
+        "332 KiB deep without an allocation, past the end of the engine's stack.",
+    ),
+)
 
 MUSL_VERSION = "1.2.3"
 MUSL_PACKAGE = "musl=1.2.3-1"
@@ -127,17 +146,28 @@ def sqlite_from_package(work: Path) -> dict[str, bytes]:
     return files
 
 
+def repaired(data: bytes) -> bytes:
+    """Return an amalgamation with SQLITE_REPAIRS made."""
+    for old, new, why in SQLITE_REPAIRS:
+        if data.count(old) != 1:
+            raise FetchError(f"This sqlite3.c is not one that the repairs fit. Missing: {why}")
+        data = data.replace(old, new)
+    return data
+
+
 def fetch_sqlite(build: Path, source: Path | None) -> None:
     """Put ``sqlite3.c`` and ``sqlite3.h`` into ``build/sqlite``."""
     target = build / "sqlite"
-    if source is None and all(
-        (target / name).is_file() and sha256(target / name) == expected
+    pristine = target / "pristine"
+    if source is not None or not all(
+        (pristine / name).is_file() and sha256(pristine / name) == expected
         for name, expected in SQLITE_SHA256.items()
     ):
-        return
-    files = sqlite_from_folder(source) if source else sqlite_from_package(build / "npm")
-    for name, data in files.items():
-        write_if_changed(target / name, data)
+        files = sqlite_from_folder(source) if source else sqlite_from_package(build / "npm")
+        for name, data in files.items():
+            write_if_changed(pristine / name, data)
+    write_if_changed(target / "sqlite3.c", repaired((pristine / "sqlite3.c").read_bytes()))
+    write_if_changed(target / "sqlite3.h", (pristine / "sqlite3.h").read_bytes())
 
 
 # musl -----------------------------------------------------------------------------------------
