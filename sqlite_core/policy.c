@@ -33,7 +33,7 @@ static const struct {
 } pragmas[] = {
 	{ "analysis_limit", PRAGMA_READ | PRAGMA_ARG | PRAGMA_STATE },
 	{ "application_id", PRAGMA_READ | PRAGMA_ARG },
-	{ "auto_vacuum", PRAGMA_READ | PRAGMA_ARG },
+	{ "auto_vacuum", PRAGMA_READ | PRAGMA_ARG | PRAGMA_STATE },
 	{ "automatic_index", PRAGMA_READ | PRAGMA_ARG | PRAGMA_STATE },
 	{ "busy_timeout", PRAGMA_READ },
 	{ "cache_size", PRAGMA_READ },
@@ -115,7 +115,6 @@ static int authorize(void *arg, int action, const char *first,
 {
 	struct conn *c = arg;
 
-	(void)schema;
 	(void)trigger;
 	switch (action) {
 	case SQLITE_PRAGMA:
@@ -127,6 +126,10 @@ static int authorize(void *arg, int action, const char *first,
 	case SQLITE_CREATE_TEMP_TRIGGER:
 	case SQLITE_CREATE_TEMP_VIEW:
 		c->tainted = true;
+		return SQLITE_OK;
+	case SQLITE_INSERT: /* into temp's schema: CREATE TABLE temp.x */
+		if (schema && sqlite3_stricmp(schema, "temp") == 0)
+			c->tainted = true;
 		return SQLITE_OK;
 	default:
 		return SQLITE_OK;
@@ -158,15 +161,16 @@ static int busy(void *arg, int calls)
 		c->busy_seen = port_event_count(unlocked);
 		return 1;
 	}
+	if (conn_poll(c))
+		return 0;
 	left = c->busy_end_ns - port_coarse_ns();
 	if (c->deadline_ns && c->deadline_ns - port_coarse_ns() < left)
 		left = c->deadline_ns - port_coarse_ns();
 	if (left <= 0)
 		return 0;
-	if (port_event_wait(unlocked, c->busy_seen, (uint64_t)left) == -EINTR)
-		c->stopped = -EINTR;
+	port_event_wait(unlocked, c->busy_seen, (uint64_t)left);
 	c->busy_seen = port_event_count(unlocked);
-	return c->stopped == 0;
+	return conn_poll(c) == 0;
 }
 
 /* --- limits -------------------------------------------------------------- */
