@@ -142,6 +142,7 @@ static void instr_func(sqlite3_context *ctx, int argc, sqlite3_value **argv)
 	struct work w = work_begin();
 	struct bytes hay, needle;
 	size_t at = 0;
+	int strays;
 
 	(void)argc;
 	if (hay_type == SQLITE_NULL || needle_type == SQLITE_NULL)
@@ -156,7 +157,7 @@ static void instr_func(sqlite3_context *ctx, int argc, sqlite3_value **argv)
 	if (needle.n) {
 		do { /* a character begins where the text says so, not in its middle */
 			at = find(&w, hay, at, needle);
-		} while (!blobs && !w.stop && at < hay.n &&
+		} while (!blobs && !w.stop && at && at < hay.n &&
 			 is_continuation(hay.p[at]) && ++at);
 		if (at == hay.n) {
 			if (w.stop)
@@ -170,8 +171,10 @@ static void instr_func(sqlite3_context *ctx, int argc, sqlite3_value **argv)
 		sqlite3_result_int64(ctx, (sqlite3_int64)at + 1);
 		return;
 	}
+	/* The first byte begins a character whatever it is. */
+	strays = at && is_continuation(hay.p[0]);
 	hay.n = at;
-	sqlite3_result_int64(ctx, count_characters(&w, hay) + 1);
+	sqlite3_result_int64(ctx, count_characters(&w, hay) + strays + 1);
 	if (w.stop)
 		result_stopped(ctx);
 }
@@ -228,16 +231,23 @@ static void replace_func(sqlite3_context *ctx, int argc, sqlite3_value **argv)
 static const struct like_info glob_info = { '*', '?', '[', 0 };
 static const struct like_info like_info = { '%', '_', 0, 1 };
 
-/* The next character, read as leniently as SQLite does; 0 at the end. */
+/*
+ * The next character, read as leniently as SQLite does; 0 at the end.  What
+ * stands for a character that has a shorter form in ASCII, or for none, is
+ * U+FFFD.
+ */
 static uint32_t next_char(const unsigned char **p)
 {
 	uint32_t c = *(*p)++;
 
 	if (c < 0xc0)
 		return c;
-	c &= c < 0xe0 ? 0x1f : c < 0xf0 ? 0x0f : 0x07;
+	c &= c < 0xe0 ? 0x1f : c < 0xf0 ? 0x0f : c < 0xf8 ? 0x07 :
+	     c < 0xfc ? 0x03 : c < 0xfe ? 0x01 : 0;
 	while (is_continuation((char)**p))
 		c = c << 6 | (*(*p)++ & 0x3f);
+	if (c < 0x80 || (c & 0xfffff800) == 0xd800 || (c & 0xfffffffe) == 0xfffe)
+		return 0xfffd;
 	return c;
 }
 
@@ -311,20 +321,24 @@ static bool match(struct work *w, const struct like_info *info, uint32_t escape,
 		  const unsigned char *pattern, const unsigned char *text)
 {
 	const unsigned char *star = NULL, *resume = NULL;
+	size_t looked_at = 1;
 
-	while (work_on(w, 1)) {
+	while (work_on(w, looked_at)) {
 		const unsigned char *p = pattern, *t = text;
 
+		looked_at = 1;
 		if (*p == info->match_all && *p != escape) {
 			star = ++pattern;
 			resume = text;
 			continue;
 		}
 		if (*t && match_one(info, escape, &p, &t)) {
+			looked_at = (size_t)(p - pattern);
 			pattern = p;
 			text = t;
 			continue;
 		}
+		looked_at += (size_t)(p - pattern); /* a set may be long */
 		if (!*text && !*pattern)
 			return true;
 		if (!star || !*resume)
