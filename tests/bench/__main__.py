@@ -40,7 +40,7 @@ def memory(root: Path) -> dict[str, int]:
 
 def measure(root: Path, rows: int, operations: int, rounds: int) -> dict[str, float]:
     """Run bench.c's loops: microseconds, but for what is named bytes."""
-    command = [BENCH, root / "query", str(rows), str(operations), str(rounds)]
+    command = [str(BENCH), str(root / "query"), str(rows), str(operations), str(rounds)]
     out = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
     return {key: float(value) for key, value in (line.split() for line in out.splitlines())}
 
@@ -102,7 +102,7 @@ def main() -> None:
             1.2,
         ),
     ]
-    print(f"Linux {platform.release()}, {os.cpu_count()} processors; medians of {args.rounds} rounds")
+    print(f"Linux {platform.release()}, {os.cpu_count()} processors, {args.rounds} rounds, medians")
     print(
         "references, µs: "
         f"write and read on /dev/null {us['null_pair']:.2f}, "
