@@ -9,7 +9,7 @@ from contextlib import suppress
 import pytest
 
 from tests.interface.hosts import Mounter
-from tests.interface.tree import Tree, fails, in_child, rows_sql
+from tests.interface.tree import Tree, child, fails, in_child, rows_sql
 
 RESULT_FILES = ["result", "result.json", "result.ndjson"]
 EXACT = [*RESULT_FILES, "value", "error", "status"]
@@ -73,6 +73,24 @@ def test_a_reader_never_sees_half_of_two(tree: Tree) -> None:
     finally:
         os.close(fd)
     assert data == b"a\n" + b"old\n" * 4_000
+
+
+def test_a_result_is_whole_whoever_else_is_writing(tree: Tree) -> None:
+    def write(letter: str) -> None:
+        for _ in range(1_000_000):
+            tree.run(rows_sql(500, f"'{letter * 20}' AS a"))
+
+    def whole(letter: str) -> bytes:
+        return ("a\n" + (letter * 20 + "\n") * 500).encode()
+
+    tree.run(rows_sql(500, f"'{'x' * 20}' AS a"))
+    with child(lambda: write("x")), child(lambda: write("y")):
+        seen = set()
+        for number in range(100_000):
+            seen.add(tree.read("result"))
+            if len(seen) > 1 and number > 50:
+                break
+    assert seen == {whole("x"), whole("y")}
 
 
 # Sizes and positions
