@@ -1,0 +1,391 @@
+# SPDX-License-Identifier: MIT OR GPL-2.0-only
+"""The engine's C interface (sqlite_core/ksql_core.h) for Python.
+
+A failed call raises OSError with its errno.  The library is named by KSQL_CORE_LIB.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NoReturn
+
+READ, WRITE, BOTH = 1, 2, 3
+ROOT = Path(__file__).resolve().parents[2]
+MIB = 1 << 20
+
+
+def library_path() -> Path:
+    """Where the engine is: $KSQL_CORE_LIB, or what `make core` builds."""
+    return Path(os.environ.get("KSQL_CORE_LIB", ROOT / "build/core/libksqlcore.so"))
+
+
+class Config(ctypes.Structure):
+    """struct ksql_core_config."""
+
+    _fields_ = (("mem_limit", ctypes.c_uint64), ("host", ctypes.c_char_p))
+
+
+class Options(ctypes.Structure):
+    """struct ksql_options."""
+
+    _fields_ = (
+        ("size", ctypes.c_uint64),
+        ("max_result", ctypes.c_uint64),
+        ("timeout_ms", ctypes.c_uint32),
+        ("busy_ms", ctypes.c_uint32),
+        ("max_sql", ctypes.c_uint32),
+    )
+
+    def values(self) -> tuple[int, ...]:
+        """All of them, to compare."""
+        return tuple(getattr(self, field[0]) for field in self._fields_)
+
+
+class Caller(ctypes.Structure):
+    """struct ksql_caller."""
+
+    _fields_ = (("uid", ctypes.c_uint32), ("cancel", ctypes.POINTER(ctypes.c_int)))
+
+
+class Attr(ctypes.Structure):
+    """struct ksql_attr."""
+
+    _fields_ = (("ino", ctypes.c_uint64), ("size", ctypes.c_uint64), ("mtime_ns", ctypes.c_int64))
+
+
+class Dirent(ctypes.Structure):
+    """struct ksql_dirent."""
+
+    _fields_ = (
+        ("name", ctypes.c_char_p),
+        ("name_len", ctypes.c_size_t),
+        ("is_dir", ctypes.c_bool),
+        ("ino", ctypes.c_uint64),
+    )
+
+
+_P = ctypes.c_void_p
+_CALLER = ctypes.POINTER(Caller)
+_OPTIONS = ctypes.POINTER(Options)
+_OUT = ctypes.POINTER(_P)
+_PROTOTYPES: dict[str, tuple[Any, ...]] = {
+    # name: result, then arguments
+    "ksql_core_init": (ctypes.c_int, ctypes.POINTER(Config)),
+    "ksql_core_exit": (ctypes.c_uint64,),
+    "ksql_options_default": (None, _OPTIONS),
+    "ksql_db_get": (ctypes.c_int, ctypes.c_char_p, _OPTIONS, _OUT),
+    "ksql_db_put": (None, _P),
+    "ksql_db_configure": (ctypes.c_int, _P, _OPTIONS),
+    "ksql_db_options": (None, _P, _OPTIONS),
+    "ksql_db_usage": (None, _P, ctypes.POINTER(ctypes.c_uint64), ctypes.POINTER(ctypes.c_uint64)),
+    "ksql_root": (_P, _P),
+    "ksql_lookup": (ctypes.c_int, _P, _P, ctypes.c_char_p, ctypes.c_size_t, _OUT),
+    "ksql_node_exists": (ctypes.c_int, _P, _P),
+    "ksql_node_get": (_P, _P),
+    "ksql_node_put": (None, _P),
+    "ksql_node_is_dir": (ctypes.c_bool, _P),
+    "ksql_node_ino": (ctypes.c_uint64, _P),
+    "ksql_node_is_stream": (ctypes.c_bool, _P),
+    "ksql_node_is_fresh": (ctypes.c_bool, _P),
+    "ksql_node_mode": (ctypes.c_uint32, _P, ctypes.c_uint32),
+    "ksql_getattr": (ctypes.c_int, _P, _P, _CALLER, ctypes.POINTER(Attr)),
+    "ksql_opendir": (ctypes.c_int, _P, _P, _CALLER, _OUT),
+    "ksql_readdir": (ctypes.c_int, _P, ctypes.c_uint64, ctypes.POINTER(Dirent)),
+    "ksql_closedir": (None, _P),
+    "ksql_open": (ctypes.c_int, _P, _P, _CALLER, ctypes.c_uint, _OUT),
+    "ksql_read": (ctypes.c_long, _P, _CALLER, _P, ctypes.c_size_t, ctypes.c_uint64),
+    "ksql_write": (ctypes.c_long, _P, _CALLER, ctypes.c_char_p, ctypes.c_size_t),
+    "ksql_finish": (ctypes.c_int, _P, _CALLER),
+    "ksql_release": (None, _P, _CALLER, ctypes.c_bool),
+}
+
+
+def load(path: Path | None = None) -> ctypes.CDLL:
+    """The library, its calls typed."""
+    lib = ctypes.CDLL(str(path or library_path()))
+    for name, (result, *arguments) in _PROTOTYPES.items():
+        call = getattr(lib, name)
+        call.restype = result
+        call.argtypes = arguments
+    return lib
+
+
+def fail(ret: int, what: str) -> NoReturn:
+    """Raise what a negative return says."""
+    raise OSError(-ret, os.strerror(-ret), what)
+
+
+def check(ret: int, what: str) -> int:
+    """A return, unless it is an errno."""
+    if ret < 0:
+        fail(ret, what)
+    return ret
+
+
+class Flag:
+    """A cancel flag."""
+
+    def __init__(self) -> None:
+        self.value = ctypes.c_int(0)
+
+    def set(self, on: bool = True) -> None:
+        """Raise it, or lower it."""
+        self.value.value = int(on)
+
+
+def caller(uid: int = 0, flag: Flag | None = None) -> Caller:
+    """On whose behalf a call is made."""
+    return Caller(uid, ctypes.pointer(flag.value) if flag else None)
+
+
+class File:
+    """An open file."""
+
+    def __init__(self, db: Db, path: str, flags: int, who: Caller) -> None:
+        self.db, self.who, self.path, self.flags = db, who, path, flags
+        self.lib = db.lib
+        self.handle: _P | None = None
+        handle = _P()
+        with db.node(path) as node:
+            check(
+                self.lib.ksql_open(db.handle, node, ctypes.byref(who), flags, ctypes.byref(handle)),
+                f"open {path}",
+            )
+        self.handle = handle
+
+    def write(self, data: bytes | str) -> None:
+        """Write all of it, or fail."""
+        data = data.encode() if isinstance(data, str) else data
+        ret = self.lib.ksql_write(self.handle, ctypes.byref(self.who), data, len(data))
+        if check(ret, f"write {self.path}") != len(data):
+            raise AssertionError(f"a write of {len(data)} bytes took {ret}")
+
+    def read(self, size: int = 1 << 16, pos: int = 0) -> bytes:
+        """So many bytes at most."""
+        buffer = ctypes.create_string_buffer(size or 1)
+        ret = self.lib.ksql_read(self.handle, ctypes.byref(self.who), buffer, size, pos)
+        return buffer.raw[: check(ret, f"read {self.path}")]
+
+    def read_all(self, size: int = 1 << 16) -> bytes:
+        """From the first byte (of a stream: from where it stands) to the end."""
+        parts, done = [], 0
+        while part := self.read(size, done):
+            parts.append(part)
+            done += len(part)
+        return b"".join(parts)
+
+    def ask(self, request: bytes | str) -> bytes:
+        """Write a request and read its answer."""
+        self.write(request)
+        return self.read_all()
+
+    def finish(self) -> None:
+        """The opener closed it."""
+        check(self.lib.ksql_finish(self.handle, ctypes.byref(self.who)), f"close {self.path}")
+
+    def release(self, abandon: bool = False) -> None:
+        """The last descriptor is gone."""
+        if self.handle:
+            self.lib.ksql_release(self.handle, ctypes.byref(self.who), abandon)
+            self.handle = None
+
+    def close(self) -> None:
+        """What close() of the only descriptor does."""
+        try:
+            self.finish()
+        finally:
+            self.release()
+
+    def __enter__(self) -> File:
+        return self
+
+    def __exit__(self, *args: object) -> None:
+        self.release()
+
+
+class Db:
+    """A database, and its tree."""
+
+    def __init__(self, engine: Engine, source: bytes, options: Options) -> None:
+        self.engine = engine
+        self.lib = engine.lib
+        self.handle = _P()
+        ret = self.lib.ksql_db_get(source, ctypes.byref(options), ctypes.byref(self.handle))
+        check(ret, "db_get")
+
+    def put(self) -> None:
+        """Give the count back."""
+        if self.handle:
+            self.lib.ksql_db_put(self.handle)
+            self.handle = _P()
+
+    @contextmanager
+    def node(self, path: str | bytes) -> Iterator[_P]:
+        """The node of a path."""
+        node = self.get_node(path)
+        try:
+            yield node
+        finally:
+            self.lib.ksql_node_put(node)
+
+    def get_node(self, path: str | bytes) -> _P:
+        """The same, for the caller to give back."""
+        path = path.encode() if isinstance(path, str) else path
+        root = self.lib.ksql_root(self.handle)
+        if not root:
+            fail(-errno.ENOMEM, "root")
+        node = _P(root)
+        for name in path.split(b"/") if path else []:
+            below = _P()
+            ret = self.lib.ksql_lookup(self.handle, node, name, len(name), ctypes.byref(below))
+            self.lib.ksql_node_put(node)
+            check(ret, f"lookup {path!r}")
+            node = below
+        return node
+
+    def open(self, path: str, flags: int = READ, uid: int = 0, cancel: Flag | None = None) -> File:
+        """Open a file."""
+        return File(self, path, flags, caller(uid, cancel))
+
+    def session(self, path: str = "query", uid: int = 0, cancel: Flag | None = None) -> File:
+        """Open a private connection."""
+        return self.open(path, BOTH, uid, cancel)
+
+    def batch(
+        self, *parts: bytes | str, uid: int = 0, path: str = "query", cancel: Flag | None = None
+    ) -> None:
+        """Run a batch that comes in these writes; its first error is raised."""
+        with self.open(path, WRITE, uid, cancel) as file:
+            try:
+                for part in parts:
+                    file.write(part)
+            except OSError:
+                file.close()
+                raise
+            file.close()
+
+    def cat(self, path: str, uid: int = 0, size: int = 1 << 16) -> bytes:
+        """All of a file."""
+        with self.open(path, READ, uid) as file:
+            return file.read_all(size)
+
+    def text(self, path: str, uid: int = 0) -> str:
+        """The same as text."""
+        return self.cat(path, uid).decode()
+
+    def value(self, sql: bytes | str, uid: int = 0) -> str:
+        """The first value of a batch's result, without the newline."""
+        self.batch(sql, uid=uid)
+        return self.text("value", uid).removesuffix("\n")
+
+    def result(self, sql: bytes | str, path: str = "result", uid: int = 0) -> str:
+        """The result of a batch."""
+        self.batch(sql, uid=uid)
+        return self.text(path, uid)
+
+    def facts(self, path: str, uid: int = 0) -> dict[str, str]:
+        """A file of "key value" lines."""
+        return dict(line.split(" ", 1) for line in self.text(path, uid).splitlines())
+
+    def memory(self, key: str) -> int:
+        """A number of info/memory."""
+        return int(self.facts("info/memory")[key])
+
+    def names(self, path: str) -> list[str]:
+        """The names of a directory."""
+        with self.node(path) as node:
+            return [name for name, _, _ in self.entries(node)]
+
+    def entries(self, node: _P) -> list[tuple[str, bool, int]]:
+        """Name, is it a directory, inode number: of each entry of a directory."""
+        directory, entry, who = _P(), Dirent(), caller()
+        ret = self.lib.ksql_opendir(self.handle, node, ctypes.byref(who), ctypes.byref(directory))
+        check(ret, "opendir")
+        found: list[tuple[str, bool, int]] = []
+        while self.lib.ksql_readdir(directory, len(found), ctypes.byref(entry)):
+            assert len(entry.name) == entry.name_len
+            found.append((entry.name.decode(), entry.is_dir, entry.ino))
+        self.lib.ksql_closedir(directory)
+        return found
+
+    def attr(self, path: str, uid: int = 0) -> Attr:
+        """What stat() shows."""
+        attr, who = Attr(), caller(uid)
+        with self.node(path) as node:
+            ret = self.lib.ksql_getattr(self.handle, node, ctypes.byref(who), ctypes.byref(attr))
+        check(ret, f"getattr {path}")
+        return attr
+
+    def usage(self) -> tuple[int, int]:
+        """Pages of the database, pages of its log."""
+        pages, wal = ctypes.c_uint64(), ctypes.c_uint64()
+        self.lib.ksql_db_usage(self.handle, ctypes.byref(pages), ctypes.byref(wal))
+        return pages.value, wal.value
+
+    def configure(self, **changes: int) -> None:
+        """Change some limits."""
+        options = self.options()
+        for name, value in changes.items():
+            setattr(options, name, value)
+        check(self.lib.ksql_db_configure(self.handle, ctypes.byref(options)), "configure")
+
+    def options(self) -> Options:
+        """The limits in force."""
+        options = Options()
+        self.lib.ksql_db_options(self.handle, ctypes.byref(options))
+        return options
+
+
+class Engine:
+    """The engine, from ksql_core_init() to ksql_core_exit()."""
+
+    def __init__(self, lib: ctypes.CDLL, mem_limit: int = 0) -> None:
+        self.lib = lib
+        self.config = Config(mem_limit, b"test")
+        self.running = False
+        self.dbs: list[Db] = []
+
+    def start(self) -> None:
+        """Start it."""
+        check(self.lib.ksql_core_init(ctypes.byref(self.config)), "init")
+        self.running = True
+
+    def stop(self) -> int:
+        """Put all databases and stop it: the bytes that are still live."""
+        for db in self.dbs:
+            db.put()
+        self.dbs.clear()
+        self.running = False
+        return int(self.lib.ksql_core_exit())
+
+    def options(self, **changes: int) -> Options:
+        """The default limits, some changed."""
+        options = Options()
+        self.lib.ksql_options_default(ctypes.byref(options))
+        for name, value in changes.items():
+            setattr(options, name, value)
+        return options
+
+    def db(self, source: str | bytes = "test", **options: int) -> Db:
+        """A database, put when the engine stops."""
+        source = source.encode() if isinstance(source, str) else source
+        db = Db(self, source, self.options(**options))
+        self.dbs.append(db)
+        return db
+
+
+@contextmanager
+def running(lib: ctypes.CDLL, mem_limit: int = 0) -> Iterator[Engine]:
+    """An engine that must leave nothing behind."""
+    engine = Engine(lib, mem_limit)
+    engine.start()
+    try:
+        yield engine
+    finally:
+        live = engine.stop() if engine.running else 0
+    assert live == 0, f"{live} bytes are still live"
