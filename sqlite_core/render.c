@@ -5,6 +5,7 @@
 #include "render.h"
 
 #include "port/cstd.h"
+#include "keys.h"
 #include "mem.h"
 #include "sqlite/unit.h"
 
@@ -127,10 +128,33 @@ static bool same_bits(double a, double b)
 	return memcmp(&a, &b, sizeof(a)) == 0;
 }
 
+static bool is_power_of_two(double v)
+{
+	uint64_t bits;
+
+	memcpy(&bits, &v, sizeof(bits));
+	return !(bits & ((1ull << 52) - 1));
+}
+
+/* Of so many digits, the number after the nearest, if that is one digit's matter. */
+static bool print_next(char *text, int size, int digits, double v)
+{
+	char *last;
+
+	sqlite3_snprintf(size, text, "%.*e", digits - 1, v);
+	last = strchr(text, 'e') - 1;
+	if (*last < '0' || *last > '8')
+		return false;
+	++*last;
+	return true;
+}
+
 /*
  * The fewest digits that read back as the same number: a number that has a
  * form of 15 digits or less is given it by %.15g; below 2^-1022 there is less
- * precision, and fewer may do.
+ * precision, and fewer may do.  Above a power of two the numbers are twice as
+ * far apart as below it: the one just above it, of so many digits, may do where
+ * the nearest does not.
  */
 static void put_real(struct buf *out, double v, const char *infinity)
 {
@@ -152,6 +176,10 @@ static void put_real(struct buf *out, double v, const char *infinity)
 		if (digits == 17)
 			break;
 		if (ksql_text_to_real(text, &back) > 0 && same_bits(back, v))
+			break;
+		if (is_power_of_two(v) &&
+		    print_next(text, sizeof(text), digits, v) &&
+		    ksql_text_to_real(text, &back) > 0 && same_bits(back, v))
 			break;
 	}
 	buf_puts(out, text);
@@ -385,60 +413,44 @@ int value_of_column(struct value *v, sqlite3_stmt *stmt, int i)
 
 /* --- rows ---------------------------------------------------------------- */
 
-static bool name_is_taken(const char *name, const char *const *names,
-			  int columns)
-{
-	int i;
-
-	for (i = 0; i < columns; i++)
-		if (strcmp(names[i], name) == 0)
-			return true;
-	return false;
-}
-
 /* "name":  - and where a name came before, "name_2":, "name_3": */
-static void json_key(struct render *r, const char *const *names, int i)
+static int json_head(struct render *r, const char *const *names)
 {
-	char *other = NULL;
-	int before = 0, k;
+	struct keys keys;
+	const char *key;
+	int i, err;
 
-	for (k = 0; k < i; k++)
-		before += strcmp(names[k], names[i]) == 0;
-	if (before) {
-		do {
-			sqlite3_free(other);
-			other = sqlite3_mprintf("%s_%d", names[i], ++before);
-		} while (other && name_is_taken(other, names, r->columns));
-		if (!other)
-			r->head.failed = true;
+	r->key_end = ksql_alloc((size_t)(r->columns ? r->columns : 1) *
+				sizeof(*r->key_end));
+	if (!r->key_end)
+		return -ENOMEM;
+	err = keys_init(&keys, names, r->columns);
+	for (i = 0; !err && i < r->columns; i++) {
+		key = keys_next(&keys, names[i]);
+		if (!key) {
+			err = -ENOMEM;
+			break;
+		}
+		buf_putc(&r->head, i ? ',' : '{');
+		json_text(&r->head, key, strlen(key));
+		buf_putc(&r->head, ':');
+		r->key_end[i] = r->head.len;
 	}
-	buf_putc(&r->head, i ? ',' : '{');
-	json_text(&r->head, other ? other : names[i],
-		  strlen(other ? other : names[i]));
-	buf_putc(&r->head, ':');
-	sqlite3_free(other);
+	keys_fini(&keys);
+	return err;
 }
 
 int render_init(struct render *r, enum format format, const char *const *names,
 		int columns)
 {
-	int i;
+	int i, err = 0;
 
 	memset(r, 0, sizeof(*r));
 	r->format = format;
 	r->columns = columns;
-	if (is_json(r)) {
-		r->key_end = ksql_alloc((size_t)(columns ? columns : 1) *
-					sizeof(*r->key_end));
-		if (!r->key_end)
-			return -ENOMEM;
-	}
-	for (i = 0; i < columns; i++) {
-		if (is_json(r)) {
-			json_key(r, names, i);
-			r->key_end[i] = r->head.len;
-			continue;
-		}
+	if (is_json(r))
+		err = json_head(r, names);
+	for (i = 0; i < columns && !is_json(r); i++) {
 		if (i)
 			buf_putc(&r->head, format == FORMAT_CSV ? ',' : '\t');
 		if (format == FORMAT_CSV)
@@ -448,7 +460,7 @@ int render_init(struct render *r, enum format format, const char *const *names,
 	}
 	if (!is_json(r) && columns)
 		buf_putc(&r->head, '\n');
-	return r->head.failed ? -ENOMEM : 0;
+	return r->head.failed ? -ENOMEM : err;
 }
 
 void render_fini(struct render *r)
