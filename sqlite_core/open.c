@@ -93,6 +93,22 @@ static int nothing_yet(const struct entry *entry, const struct buf **text)
 	return 0;
 }
 
+static int no_memory_to_say(const struct entry *entry, const struct buf **text)
+{
+	static const char error_text[] = "out of memory\nerrno ENOMEM (12)\n",
+			  status_text[] =
+				  "state error\nerrno ENOMEM\nsqlite 0\nrows 0\n"
+				  "changes 0\nlast_insert_rowid 0\nusec 0\n"
+				  "truncated 0\n";
+	static const struct buf error = { .data = (char *)error_text,
+					  .len = sizeof(error_text) - 1 },
+				status = { .data = (char *)status_text,
+					   .len = sizeof(status_text) - 1 };
+
+	*text = entry->kind == KIND_ERROR ? &error : &status;
+	return 0;
+}
+
 static int outcome_show(struct outcome *o, const struct entry *entry,
 			const struct buf **text)
 {
@@ -103,10 +119,10 @@ static int outcome_show(struct outcome *o, const struct entry *entry,
 	rows = outcome_rows(o);
 	switch (entry->kind) {
 	case KIND_ERROR:
-		*text = &o->error;
-		return 0;
 	case KIND_STATUS:
-		*text = &o->status;
+		if (o->error.failed || o->status.failed)
+			return no_memory_to_say(entry, text);
+		*text = entry->kind == KIND_ERROR ? &o->error : &o->status;
 		return 0;
 	case KIND_VALUE:
 		return rows->err ? rows->err : outcome_value(rows, text);

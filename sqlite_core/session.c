@@ -25,6 +25,13 @@ struct session *session_new(struct ksql_db *db, uint32_t uid, bool batch,
 	s->batch = batch;
 	s->format = format;
 	split_reset(&s->split);
+	if (batch) {
+		s->outcome = outcome_new(uid);
+		if (!s->outcome) {
+			ksql_free(s);
+			return NULL;
+		}
+	}
 	return s;
 }
 
@@ -43,6 +50,7 @@ void session_free(struct session *s)
 		return;
 	stream_end(&s->stream);
 	conn_put(s->conn);
+	outcome_put(s->outcome);
 	rows_free(&s->rows);
 	buf_free(&s->text);
 	buf_free(&s->params);
@@ -72,12 +80,13 @@ static void put_status(struct session *s, const struct outcome *o,
  * What error and status say from now on, and, of a batch, result*.  A program's
  * failure leaves result* showing what it showed.
  */
-static void publish(struct session *s)
+static int publish(struct session *s)
 {
-	struct outcome *o = outcome_new(s->uid);
+	struct outcome *o = s->outcome ? s->outcome : outcome_new(s->uid);
 
+	s->outcome = NULL;
 	if (!o)
-		return; /* the errno has been told; there is no memory to say more */
+		return -ENOMEM;
 	if (s->batch) {
 		o->err = s->failed;
 		o->rows = s->rows;
@@ -99,7 +108,11 @@ static void publish(struct session *s)
 	else
 		buf_puts(&o->error, "ok\n");
 	put_status(s, o, &o->status);
+	o->error.failed |= s->error.failed;
+	if ((o->error.failed || o->status.failed) && !o->err)
+		o->err = -ENOMEM;
 	outcome_publish(s->db, o);
+	return o->error.failed || o->status.failed ? -ENOMEM : 0;
 }
 
 /* A statement failed: keep what the file "error" shall say. */
@@ -120,7 +133,7 @@ static int fail(struct session *s, struct fault *f, const char *sql, size_t len)
 		return err;
 
 	/* An error ends a program's request, not its session. */
-	publish(s);
+	publish(s); /* no memory for it: the errno is told all the same */
 	buf_clear(&s->answer);
 	s->failed = 0;
 	s->sqlite = 0;
@@ -401,6 +414,13 @@ int session_write(struct session *s, const char *p, size_t n)
 
 	if (s->batch && s->failed)
 		return -ECANCELED;
+	if (s->batch && !s->outcome) { /* it was finished, and goes on */
+		s->outcome = outcome_new(s->uid);
+		if (!s->outcome) {
+			s->failed = -ENOMEM;
+			return -ENOMEM;
+		}
+	}
 	if (run_again(s, p, n, &err))
 		return err;
 	while (!err && i < n) {
@@ -467,8 +487,11 @@ int session_finish(struct session *s)
 			err = left_open(s);
 	}
 	s->ns += port_monotonic_ns() - started;
-	if (s->written) /* something more than spaces and comments */
-		publish(s);
+	if (s->written) { /* something more than spaces and comments */
+		int told = publish(s);
+
+		err = err ? err : told;
+	}
 	forget_batch(s);
 	return err;
 }

@@ -12,6 +12,7 @@
 #define KSQL_SESSION_H
 
 #include "exec.h"
+#include "outcome.h"
 #include "split.h"
 
 struct session {
@@ -28,6 +29,9 @@ struct session {
 	bool held; /* @text is complete but has parameters: is a NUL next? */
 	bool written; /* a statement of the batch was run, or failed */
 	int failed; /* the batch's errno; nothing runs any more */
+	/* Owned: where a batch's end will be told.  Made at its beginning, when
+	 * there not being memory for it can still be told. */
+	struct outcome *outcome;
 
 	/* What the file "status" and "error" will say. */
 	uint64_t changes;
