@@ -384,6 +384,33 @@ static bool shm_unlock_one(struct store *s, struct handle *h, int i)
 	return frees;
 }
 
+/* Of SQLite's wal.c: its locks, and where in the log's index and file things are. */
+#define WAL_WRITE_LOCK 0
+#define WAL_IS_INIT    12
+#define WAL_MAX_FRAME  16
+#define WAL_HEADER     32u
+#define WAL_FRAME      (24u + KSQL_PAGE_SIZE)
+#define WAL_SLACK      (64u * KSQL_PAGE_SIZE)
+
+/*
+ * What a large transaction wrote into the log and then rolled back is nobody's:
+ * give its memory back.  By the writer, before it gives the write lock up: no
+ * reader looks beyond the last frame that was committed.
+ */
+static void wal_trim(struct store *s)
+{
+	const char *index = s->shm[0] ? s->shm[0][0] : NULL;
+	uint32_t frames;
+	uint64_t end;
+
+	if (!index || !index[WAL_IS_INIT])
+		return;
+	memcpy(&frames, index + WAL_MAX_FRAME, sizeof(frames));
+	end = WAL_HEADER + (uint64_t)frames * WAL_FRAME;
+	if (memfile_size(&s->wal) > end + WAL_SLACK)
+		memfile_truncate(&s->wal, end);
+}
+
 static int file_shm_lock(sqlite3_file *file, int offset, int n, int flags)
 {
 	struct handle *h = handle_of(file);
@@ -394,6 +421,9 @@ static int file_shm_lock(sqlite3_file *file, int offset, int n, int flags)
 
 	if (!s)
 		return SQLITE_IOERR_SHMLOCK;
+	if (flags & SQLITE_SHM_UNLOCK && exclusive &&
+	    offset == WAL_WRITE_LOCK && h->shm_exclusive & 1u)
+		wal_trim(s);
 	port_spin_lock(&s->lock);
 	if (flags & SQLITE_SHM_UNLOCK) {
 		for (i = offset; i < offset + n; i++)
