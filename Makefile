@@ -116,9 +116,10 @@ CORE := build/core$(if $(SANITIZE),-asan)
 CORE_CFLAGS := -std=gnu11 -O2 -g -fPIC -fvisibility=hidden -pthread -Wall -Wextra \
 	-ffp-contract=off -msse2 -mno-fma
 ifneq ($(SANITIZE),)
-# Without the core's own pool, so that each block is one of the sanitizer's.
+# Without the core's own pool, so that each block is one of the sanitizer's; with the hooks
+# by which tests/core makes allocations fail.
 CORE_CFLAGS += -fsanitize=address,undefined -fno-sanitize-recover=undefined \
-	-fno-omit-frame-pointer -DKSQL_POOL=0
+	-fno-omit-frame-pointer -DKSQL_POOL=0 -DKSQL_FAULTS
 endif
 CORE_CPPFLAGS := -Isqlite_core -Isqlite_core/port -Isqlite_core/sqlite -Ibuild/sqlite
 # SQLite's own style is its own.

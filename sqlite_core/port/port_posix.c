@@ -85,9 +85,45 @@ void port_set_local(void *p)
 	context.local = p;
 }
 
+/*
+ * Tests make allocations fail: the one after so many more, and with @all every
+ * later one; below zero none.  Only in the builds for tests.
+ */
+#ifdef KSQL_FAULTS
+static long faults_in = -1; /* atomic */
+static bool faults_all;
+
+__attribute__((visibility("default"))) void ksql_fault_in(long n, bool all)
+{
+	faults_all = all;
+	__atomic_store_n(&faults_in, n, __ATOMIC_SEQ_CST);
+}
+
+/* Below zero: it was reached. */
+__attribute__((visibility("default"))) long ksql_fault_left(void)
+{
+	return __atomic_load_n(&faults_in, __ATOMIC_SEQ_CST);
+}
+
+static bool fault(void)
+{
+	long left = __atomic_load_n(&faults_in, __ATOMIC_SEQ_CST);
+
+	if (left < 0)
+		return left == -2 && faults_all;
+	__atomic_store_n(&faults_in, left ? left - 1 : -2, __ATOMIC_SEQ_CST);
+	return !left;
+}
+#else
+static bool fault(void)
+{
+	return false;
+}
+#endif
+
 void *port_alloc(size_t n)
 {
-	return malloc(n);
+	return fault() ? NULL : malloc(n);
 }
 
 void port_free(void *p)
@@ -100,7 +136,7 @@ size_t port_pages_alloc(void **pages, size_t n)
 	size_t i;
 
 	for (i = 0; i < n; i++) {
-		pages[i] = aligned_alloc(4096, 4096);
+		pages[i] = fault() ? NULL : aligned_alloc(4096, 4096);
 		if (!pages[i])
 			break;
 		memset(pages[i], 0, 4096);
@@ -143,7 +179,7 @@ struct port_mutex {
 
 struct port_mutex *port_mutex_new(void)
 {
-	struct port_mutex *m = malloc(sizeof(*m));
+	struct port_mutex *m = port_alloc(sizeof(*m));
 
 	if (m)
 		pthread_mutex_init(&m->m, NULL);
@@ -181,11 +217,12 @@ struct port_event {
 
 struct port_event *port_event_new(void)
 {
-	struct port_event *e = calloc(1, sizeof(*e));
+	struct port_event *e = port_alloc(sizeof(*e));
 	pthread_condattr_t attr;
 
 	if (!e)
 		return NULL;
+	e->count = 0;
 	pthread_mutex_init(&e->lock, NULL);
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);

@@ -1,0 +1,278 @@
+# SPDX-License-Identifier: MIT OR GPL-2.0-only
+"""Many connections to one database in memory: snapshots, locks, waiting, the log's memory."""
+
+from __future__ import annotations
+
+import errno
+import os
+import threading
+import time
+from collections.abc import Callable
+
+from tests.core.engine import MIB, Db, Engine
+from tests.core.test_api import errno_of
+
+ROWS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i < {}) "
+
+
+class Together:
+    """Threads, whose failures are the test's."""
+
+    def __init__(self) -> None:
+        self.failures: list[BaseException] = []
+        self.threads: list[threading.Thread] = []
+
+    def start(self, work: Callable[..., None], *args: object) -> None:
+        """Start one."""
+
+        def run() -> None:
+            try:
+                work(*args)
+            except BaseException as error:
+                self.failures.append(error)
+
+        thread = threading.Thread(target=run)
+        self.threads.append(thread)
+        thread.start()
+
+    def join(self) -> None:
+        """Wait for all of them."""
+        for thread in self.threads:
+            thread.join()
+        if self.failures:
+            raise self.failures[0]
+
+
+def seconds(call: Callable[[], object]) -> float:
+    """How long a call takes."""
+    started = time.monotonic()
+    call()
+    return time.monotonic() - started
+
+
+def test_a_snapshot_stays(db: Db) -> None:
+    db.batch("CREATE TABLE t(a); INSERT INTO t VALUES(1)")
+    with db.session() as reader:
+        reader.ask("BEGIN;")
+        assert reader.ask("SELECT a FROM t;") == b"a\n1\n"
+        for i in range(2, 500):
+            db.batch(f"UPDATE t SET a = {i}; INSERT INTO t VALUES(zeroblob(5000))")
+        assert reader.ask("SELECT a FROM t;") == b"a\n1\n"
+        db.batch("DROP TABLE t; CREATE TABLE t(b)")
+        assert reader.ask("SELECT a FROM t;") == b"a\n1\n"
+        reader.ask("COMMIT;")
+        assert reader.ask("SELECT * FROM t;") == b"b\n"
+
+
+def test_a_half_read_answer_blocks_no_writer(db: Db) -> None:
+    db.batch("CREATE TABLE t(a); " + ROWS.format(50000) + "INSERT INTO t SELECT i FROM n")
+    with db.session() as reader:
+        reader.write("SELECT a FROM t;")
+        assert reader.read(2) == b"a\n"
+        db.batch("DELETE FROM t WHERE a > 10; INSERT INTO t VALUES(-1)")
+        assert reader.read_all().count(b"\n") == 50000
+    assert db.value("SELECT count(*) FROM t") == "11"
+
+
+def test_two_writers(engine: Engine) -> None:
+    db = engine.db(busy_ms=100)
+    db.batch("CREATE TABLE t(a)")
+    with db.session() as one, db.session() as other:
+        one.ask("BEGIN IMMEDIATE;")
+        took = seconds(lambda: errno_of(other.ask, "BEGIN IMMEDIATE;"))
+        assert errno_of(other.ask, "BEGIN IMMEDIATE;") == errno.EBUSY
+        assert 0.08 < took < 2
+        assert errno_of(db.batch, "INSERT INTO t VALUES(1)") == errno.EBUSY
+        assert "database is locked" in db.text("error")
+        one.ask("INSERT INTO t VALUES(2); COMMIT;")
+        other.ask("BEGIN IMMEDIATE; INSERT INTO t VALUES(3); COMMIT;")
+    assert db.value("SELECT group_concat(a) FROM t") == "2,3"
+
+
+def test_waiting_ends_at_the_unlock_and_does_not_spin(db: Db) -> None:
+    db.batch("CREATE TABLE t(a)")
+    with db.session() as holder:
+        holder.ask("BEGIN IMMEDIATE; INSERT INTO t VALUES(1);")
+        released: list[float] = []
+
+        def release() -> None:
+            time.sleep(0.5)
+            released.append(time.monotonic())
+            holder.ask("COMMIT;")
+
+        together = Together()
+        before = os.times()
+        together.start(release)
+        db.batch("INSERT INTO t VALUES(2)")
+        late = time.monotonic() - released[0]
+        together.join()
+        after = os.times()
+    assert late < 0.3
+    assert after.user + after.system - before.user - before.system < 0.3
+    assert db.value("SELECT count(*) FROM t") == "2"
+
+
+def test_many_wait(db: Db) -> None:
+    db.batch("CREATE TABLE t(a)")
+    together = Together()
+    with db.session() as holder:
+        holder.ask("BEGIN IMMEDIATE;")
+        for i in range(8):
+            together.start(db.batch, f"INSERT INTO t VALUES({i})")
+        time.sleep(0.2)
+        holder.ask("COMMIT;")
+        together.join()
+    assert db.value("SELECT count(*) || ' ' || sum(a) FROM t") == "8 28"
+
+
+def test_an_upgrade_that_cannot_be_ends_at_once(db: Db) -> None:
+    db.batch("CREATE TABLE t(a); INSERT INTO t VALUES(1)")
+    with db.session() as one, db.session() as other:
+        one.ask("BEGIN; SELECT * FROM t;")
+        other.ask("BEGIN; SELECT * FROM t;")
+        one.ask("UPDATE t SET a = 2;")
+        # The other has read what is being changed: waiting would never help it.
+        assert seconds(lambda: errno_of(other.ask, "UPDATE t SET a = 3;")) < 1
+        one.ask("COMMIT;")
+        assert errno_of(other.ask, "UPDATE t SET a = 3;") == errno.EBUSY
+        assert seconds(lambda: errno_of(other.ask, "UPDATE t SET a = 3;")) < 1
+        other.ask("ROLLBACK;")
+        other.ask("UPDATE t SET a = 4;")
+    assert db.value("SELECT a FROM t") == "4"
+
+
+def test_a_checkpoint_waits_for_its_reader(engine: Engine) -> None:
+    db = engine.db(busy_ms=3000)
+    db.batch("CREATE TABLE t(a); INSERT INTO t VALUES(1)")
+    with db.session() as reader:
+        reader.ask("BEGIN; SELECT * FROM t;")
+        reader.ask("SELECT * FROM t;")
+        db.batch("INSERT INTO t VALUES(2)")
+        together = Together()
+
+        def release() -> None:
+            time.sleep(0.3)
+            reader.ask("COMMIT;")
+
+        together.start(release)
+        took = seconds(lambda: db.batch("PRAGMA wal_checkpoint(TRUNCATE)"))
+        together.join()
+        assert db.text("value") == "0\n"
+        assert 0.2 < took < 2
+    assert db.usage()[1] == 0
+
+
+def test_the_log_gives_its_memory_back(db: Db) -> None:
+    db.batch(
+        "CREATE TABLE t(a); " + ROWS.format(2000) + "INSERT INTO t SELECT zeroblob(3000) FROM n"
+    )
+    for i in range(30):
+        db.batch(f"UPDATE t SET a = zeroblob(2999 + {i} % 2)")
+        assert db.usage()[1] == 0
+    with db.session() as reader:
+        reader.ask("BEGIN; SELECT count(*) FROM t;")
+        reader.ask("SELECT count(*) FROM t;")
+        for i in range(5):
+            db.batch(f"UPDATE t SET a = zeroblob({i % 2} + 2999)")
+        assert db.usage()[1] * 4096 > 6 * MIB
+        reader.ask("COMMIT;")
+    db.batch("INSERT INTO t VALUES(zeroblob(2000000))")
+    assert db.usage()[1] == 0
+    assert db.value("PRAGMA integrity_check") == "ok"
+
+
+def transfer(db: Db, rounds: int, number: int) -> None:
+    """Move money between accounts, in transactions, by turns in two ways."""
+    for i in range(rounds):
+        a, b = (number + i) % 20, (number * 7 + i * 3) % 20
+        statements = (
+            f"UPDATE account SET money = money - 5 WHERE id = {a};",
+            f"UPDATE account SET money = money + 5 WHERE id = {b};",
+            f"INSERT INTO log VALUES({number}, {i}, hex(randomblob({100 + i % 3000})));",
+        )
+        if i % 2:
+            db.batch("BEGIN IMMEDIATE;", *statements, "COMMIT")
+            continue
+        with db.session() as session:
+            session.ask("BEGIN IMMEDIATE;")
+            for statement in statements:
+                session.ask(statement)
+            session.ask("ROLLBACK;" if i % 10 == 0 else "COMMIT;")
+
+
+def watch(db: Db, stop: threading.Event, number: int) -> None:
+    """Every snapshot has all of the money."""
+    while not stop.is_set():
+        with db.session() as session:
+            session.ask("BEGIN;")
+            first = session.ask("SELECT sum(money), (SELECT count(*) FROM log) FROM account;")
+            assert first.split(b"\n")[1].startswith(b"20000,"), first
+            again = session.ask("SELECT sum(money), (SELECT count(*) FROM log) FROM account;")
+            assert again == first
+            session.ask("COMMIT;")
+        total = db.cat("tables/account/data.csv").decode().splitlines()[1:]
+        assert sum(int(line.split(",")[1]) for line in total) == 20000
+
+
+def busy_database(db: Db, rounds: int) -> None:
+    """Readers beside writers, checkpoints and changes of the schema between them."""
+    db.batch(
+        "CREATE TABLE account(id INTEGER PRIMARY KEY, money); CREATE TABLE log(a, b, c); "
+        "CREATE INDEX lc ON log(c); "
+        + ROWS.format(20)
+        + "INSERT INTO account SELECT i - 1, 1000 FROM n"
+    )
+    stop, readers, writers = threading.Event(), Together(), Together()
+    for number in range(3):
+        readers.start(watch, db, stop, number)
+    for number in range(3):
+        writers.start(transfer, db, rounds, number)
+
+    def disturb() -> None:
+        for i in range(rounds // 4):
+            db.batch(f"CREATE TABLE x{i}(a); DROP TABLE x{i}")
+            db.names("tables")
+            db.batch("PRAGMA wal_checkpoint(PASSIVE)")
+
+    writers.start(disturb)
+    try:
+        writers.join()
+    finally:
+        stop.set()
+        readers.join()
+    assert db.value("PRAGMA integrity_check") == "ok"
+    assert db.value("SELECT sum(money) FROM account") == "20000"
+    assert db.value("PRAGMA wal_checkpoint(TRUNCATE)") == "0"
+    assert db.usage()[1] == 0
+
+
+def test_readers_beside_writers(engine: Engine, sanitized: bool) -> None:
+    busy_database(engine.db(busy_ms=60000), 40 if sanitized else 150)
+
+
+def test_many_databases_at_once(engine: Engine) -> None:
+    together = Together()
+
+    def use(number: int) -> None:
+        for i in range(30):
+            db = Db(engine, f"shared {number % 2}".encode(), engine.options())
+            assert db.value(f"SELECT {i}", uid=number) == str(i)
+            db.put()
+
+    for number in range(4):
+        together.start(use, number)
+    together.join()
+
+
+def test_vacuum_beside_readers(db: Db) -> None:
+    db.batch(
+        "CREATE TABLE t(a); " + ROWS.format(3000) + "INSERT INTO t SELECT zeroblob(2000) FROM n"
+    )
+    with db.session() as reader:
+        reader.ask("BEGIN;")
+        assert reader.ask("SELECT count(*) FROM t;") == b"count(*)\n3000\n"
+        db.batch("DELETE FROM t WHERE rowid > 10; VACUUM")
+        assert reader.ask("SELECT count(*), sum(length(a)) FROM t;").endswith(b"\n3000,6000000\n")
+    db.batch("PRAGMA wal_checkpoint(TRUNCATE)")
+    assert db.usage()[0] < 30
+    assert db.value("SELECT count(*) FROM t") == "10"
