@@ -146,6 +146,20 @@ int catalog_has(struct ksql_db *db, const char *name)
 	return ret;
 }
 
+int catalog_used_pages(struct ksql_db *db, uint64_t *pages)
+{
+	sqlite3_int64 all = 0, unused = 0;
+	int err;
+
+	port_mutex_lock(db->catalog_lock);
+	err = ask(db, "PRAGMA main.page_count", &all, NULL);
+	if (!err)
+		err = ask(db, "PRAGMA main.freelist_count", &unused, NULL);
+	port_mutex_unlock(db->catalog_lock);
+	*pages = all > unused ? (uint64_t)(all - unused) : 0;
+	return err;
+}
+
 int catalog_each(struct ksql_db *db, void (*fn)(void *arg, const char *name),
 		 void *arg)
 {

@@ -295,7 +295,8 @@ int conn_fault(struct conn *c, int rc, struct fault *f)
 	else if (f->err == -ENOSPC && f->sqlite != SQLITE_FULL)
 		message = "the memory limit is reached";
 	else if (f->err == -ENOMEM && stats_now().too_deep != c->too_deep)
-		message = "out of memory: nested too deep for the engine's stack";
+		message =
+			"out of memory: nested too deep for the engine's stack";
 	f->message = sqlite3_mprintf("%s", message);
 	return f->err;
 }

@@ -103,7 +103,11 @@ void engine_db_options(struct ksql_db *db, struct ksql_options *options)
 
 void engine_db_usage(struct ksql_db *db, uint64_t *pages, uint64_t *wal_pages)
 {
-	store_pages(db->store, pages, wal_pages);
+	uint64_t checkpointed;
+
+	store_pages(db->store, &checkpointed, wal_pages);
+	if (catalog_used_pages(db, pages))
+		*pages = checkpointed; /* at least */
 }
 
 int engine_db_configure(struct ksql_db *db, const struct ksql_options *options)

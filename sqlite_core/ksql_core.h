@@ -173,10 +173,10 @@ KSQL_API int ksql_db_configure(struct ksql_db *db,
 KSQL_API void ksql_db_options(struct ksql_db *db, struct ksql_options *options);
 
 /**
- * ksql_db_usage() - memory taken by a database
+ * ksql_db_usage() - how full a database is
  * @db: held
- * @pages: out: pages of %KSQL_PAGE_SIZE that the database file holds
- * @wal_pages: out: likewise of its log
+ * @pages: out: pages of %KSQL_PAGE_SIZE that hold something of the database
+ * @wal_pages: out: pages of memory that its log takes for now
  */
 KSQL_API void ksql_db_usage(struct ksql_db *db, uint64_t *pages,
 			    uint64_t *wal_pages);

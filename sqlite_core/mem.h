@@ -15,7 +15,7 @@
  * on views, generated columns).  Recursion that allocates nothing is bounded by
  * SQLITE_MAX_EXPR_DEPTH, at about 90 bytes a level.  docs/stack.md has the sum.
  */
-#define KSQL_STACK_USE (88u * 1024u)
+#define KSQL_STACK_USE	   (88u * 1024u)
 #define KSQL_STACK_RESERVE (PORT_STACK_SIZE - KSQL_STACK_USE)
 
 /** struct mem_stats - bytes, but for the last two */

@@ -109,6 +109,15 @@ static int no_memory_to_say(const struct entry *entry, const struct buf **text)
 	return 0;
 }
 
+/*
+ * The errno of the batch whose result is asked for.  But for EINTR: every
+ * program takes that from open() for "try again", and would do so for ever.
+ */
+static int outcome_error(const struct outcome *o)
+{
+	return o->err == -EINTR ? -ECANCELED : o->err;
+}
+
 static int outcome_show(struct outcome *o, const struct entry *entry,
 			const struct buf **text)
 {
@@ -125,9 +134,10 @@ static int outcome_show(struct outcome *o, const struct entry *entry,
 		*text = entry->kind == KIND_ERROR ? &o->error : &o->status;
 		return 0;
 	case KIND_VALUE:
-		return rows->err ? rows->err : outcome_value(rows, text);
+		return rows->err ? outcome_error(rows) :
+				   outcome_value(rows, text);
 	default:
-		return rows->err ? rows->err :
+		return rows->err ? outcome_error(rows) :
 				   outcome_text(rows, entry->arg, text);
 	}
 }
