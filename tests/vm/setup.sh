@@ -24,6 +24,7 @@ sparse              sparse
 clang-format        clang-format
 shellcheck          shellcheck
 file                file
+zsh                 zsh
 '
 
 PATH=$PATH:/usr/sbin:/sbin
