@@ -230,7 +230,7 @@ def write_under_alarms(path: Path, flags: int, text: str) -> str:
 def test_a_signal_ends_a_statement_with_eintr(tree: Tree, what: str) -> None:
     text = LONG[what] + ";"
     assert in_child(lambda: write_under_alarms(tree / "query", os.O_WRONLY, text)) == "EINTR"
-    assert open_errno(tree / "result") in ("EINTR", "ECANCELED")
+    assert open_errno(tree / "result") == "ECANCELED"
     assert tree.status()["errno"] == "EINTR"
     assert "errno EINTR (4)" in tree.text("error")
     tree.works()
@@ -243,7 +243,7 @@ def test_a_signal_ends_a_statement_that_runs_at_close(tree: Tree) -> None:
         return under_alarms(lambda: int(_libc.close(fd)))
 
     assert in_child(act) == "EINTR"
-    assert open_errno(tree / "result") in ("EINTR", "ECANCELED")
+    assert open_errno(tree / "result") == "ECANCELED"
     tree.works()
 
 
@@ -281,7 +281,7 @@ def test_programs_that_try_again_after_eintr_do_not_hang(tree: Tree, shell: str)
     assert in_child(lambda: write_under_alarms(tree / "query", os.O_WRONLY, text)) == "EINTR"
     script = "open('result')" if shell == "python3" else "read line < result"
     done = subprocess.run(
-        ["timeout", "20", shell, "-c", script], cwd=tree.root, capture_output=True, check=False
+        ["timeout", "10", shell, "-c", script], cwd=tree.root, capture_output=True, check=False
     )
     assert done.returncode in (1, 2), "it hung"
 

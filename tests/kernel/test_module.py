@@ -112,7 +112,7 @@ def nameless_vmallocs() -> int:
 def use(tree: Tree) -> None:
     """A bit of everything that takes memory."""
     tree.run("CREATE TABLE t(a, b); CREATE INDEX i ON t(b); CREATE VIRTUAL TABLE f USING fts5(x)")
-    tree.run("INSERT INTO t VALUES(1, randomblob(700000)); INSERT INTO f VALUES('some words')")
+    tree.run("INSERT INTO t VALUES(1, randomblob(3000000)); INSERT INTO f VALUES('some words')")
     with pytest.raises(OSError, match="Invalid argument"):
         tree.run("SELEC;")
     tree.run("SELECT a, length(b) FROM t")
@@ -127,7 +127,7 @@ def test_a_hundred_loads_and_unloads_leave_nothing(unloaded: Module) -> None:
     def cycle(number: int) -> None:
         unloaded.load()
         kernel_mount("ksqlfs", ROOT, {})
-        if number % 4 == 0:
+        if number % 3 == 0:
             use(Tree(ROOT))
         else:
             Tree(ROOT).works()
@@ -140,7 +140,8 @@ def test_a_hundred_loads_and_unloads_leave_nothing(unloaded: Module) -> None:
     for number in range(CYCLES):
         cycle(number)
     assert nameless_vmallocs() == areas
-    assert before - free_memory() < 10_000
+    # Kilobytes: what comes and goes by itself is a third of this, the databases are thrice it.
+    assert before - free_memory() < 40_000
     assert "ksql" not in Path("/proc/slabinfo").read_text()
 
 
