@@ -29,8 +29,7 @@ struct session {
 	bool held; /* @text is complete but has parameters: is a NUL next? */
 	bool written; /* a statement of the batch was run, or failed */
 	int failed; /* the batch's errno; nothing runs any more */
-	/* Owned: where a batch's end will be told.  Made at its beginning, when
-	 * there not being memory for it can still be told. */
+	/* Owned: made at the batch's beginning, so that its end can be told. */
 	struct outcome *outcome;
 
 	/* What the file "status" and "error" will say. */

@@ -11,7 +11,7 @@
 #include <ucontext.h>
 
 #define STACK_SIZE (4u << 20)
-#define PATTERN 0xa5
+#define PATTERN	   0xa5
 
 typedef long (*paint_fn)(void *, void *, void *, size_t, uint64_t);
 
@@ -26,11 +26,13 @@ static struct {
 
 static void enter(void)
 {
-	call.ret = call.fn(call.args[0], call.args[1], call.args[2], call.size, call.pos);
+	call.ret = call.fn(call.args[0], call.args[1], call.args[2], call.size,
+			   call.pos);
 }
 
 /* Not to be called from two threads at once. */
-long paint_call(paint_fn fn, void *a, void *b, void *c, size_t size, uint64_t pos, size_t *used)
+long paint_call(paint_fn fn, void *a, void *b, void *c, size_t size,
+		uint64_t pos, size_t *used)
 {
 	static unsigned char *stack;
 	size_t low = 0;
