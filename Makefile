@@ -213,11 +213,15 @@ test: ## set up, build, and run every test
 # CPython leaves memory behind at its end, which the leak check would hold against us: it is off;
 # the tests count the core's own blocks instead.
 test-core: core-asan ## the engine's tests, in user space under the sanitizers
+	@# A sanitizer's report would be lost with the output that pytest captures.
+	@rm -f build/core-asan/report.*
 	@LD_PRELOAD=$$($(CC) -print-file-name=libasan.so) \
-	ASAN_OPTIONS=detect_leaks=0:abort_on_error=1 UBSAN_OPTIONS=print_stacktrace=1 \
+	ASAN_OPTIONS=detect_leaks=0:abort_on_error=1:log_path=$(CURDIR)/build/core-asan/report \
+	UBSAN_OPTIONS=print_stacktrace=1:log_path=$(CURDIR)/build/core-asan/report \
 	KSQL_CORE_LIB=$(CURDIR)/build/core-asan/libksqlcore.so PYTHONMALLOC=malloc \
 	$(PY) -m pytest -p no:cacheprovider $(or $(CORE_TESTS),$(error There are no tests in \
-		tests/core)) $(PYTEST_OPTIONS)
+		tests/core)) $(PYTEST_OPTIONS) || \
+		{ head -n 40 build/core-asan/report.* 2>/dev/null >&2; exit 1; }
 
 test-vm: module ## the tests that need a kernel, in one VM
 	@$(VM) -- 'exec python -m pytest -p no:cacheprovider -v --durations=10 \

@@ -255,11 +255,12 @@ void *ksql_alloc(size_t n)
 
 void ksql_free(void *p)
 {
-	struct block *b = (struct block *)p - 1;
 	struct span *unused;
+	struct block *b;
 
 	if (!p)
 		return;
+	b = (struct block *)p - 1;
 	count_sub(&pool.stats.live, b->size);
 	if (b->offset == LARGE) {
 		unhold(b->size);
