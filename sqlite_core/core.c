@@ -117,7 +117,12 @@ int engine_db_configure(struct ksql_db *db, const struct ksql_options *options)
 	if (err)
 		return err;
 	port_spin_lock(&db->lock);
-	db->options = *options;
+	db->options.size = options->size;
+	db->options.max_result = options->max_result;
+	db->options.busy_ms = options->busy_ms;
+	db->options.max_sql = options->max_sql;
+	__atomic_store_n(&db->options.timeout_ms, options->timeout_ms,
+			 __ATOMIC_RELAXED); /* db_timeout_ns() has no lock */
 	__atomic_store_n(&db->epoch, db->epoch + 1, __ATOMIC_RELEASE);
 	port_spin_unlock(&db->lock);
 	store_set_size(db->store, options->size);
