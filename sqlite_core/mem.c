@@ -232,6 +232,15 @@ static struct block *large_alloc(size_t size)
 	return b;
 }
 
+bool mem_too_deep(void)
+{
+	bool is = port_stack_left() < KSQL_STACK_RESERVE;
+
+	if (is)
+		count_add(&pool.stats.too_deep, 1);
+	return is;
+}
+
 void *ksql_alloc(size_t n)
 {
 	struct block *b;
@@ -239,10 +248,8 @@ void *ksql_alloc(size_t n)
 
 	if (n > SQLITE_MAX_ALLOCATION_SIZE)
 		return NULL;
-	if (port_stack_left() < KSQL_STACK_RESERVE) {
-		count_add(&pool.stats.too_deep, 1);
+	if (mem_too_deep())
 		return NULL;
-	}
 	if (KSQL_POOL && size <= SMALL_MAX)
 		b = small_alloc(pool.class_of[(size + 15) / 16]);
 	else

@@ -12,8 +12,8 @@
 /*
  * An allocation is refused while more than this of the engine's stack is in
  * use: what bounds a statement's depth where none of SQLite's limits does (views
- * on views, generated columns).  Recursion that allocates nothing is bounded by
- * SQLITE_MAX_EXPR_DEPTH, at about 90 bytes a level.  docs/stack.md has the sum.
+ * on views, generated columns).  What recurses without asking is bounded by
+ * SQLITE_MAX_EXPR_DEPTH, at about 100 bytes a level.  docs/stack.md has the sum.
  */
 #define KSQL_STACK_USE	   (88u * 1024u)
 #define KSQL_STACK_RESERVE (PORT_STACK_SIZE - KSQL_STACK_USE)
@@ -34,6 +34,14 @@ int mem_init(uint64_t limit);
 /** mem_exit() - after sqlite3_shutdown().  Returns bytes still live. */
 uint64_t mem_exit(void);
 void mem_stats(struct mem_stats *out);
+
+/**
+ * mem_too_deep() - is more than KSQL_STACK_USE of the stack in use?
+ *
+ * Asked at each allocation, and (a repair of fetch.py's) where SQLite generates
+ * code for an expression, which recurses without allocating.
+ */
+bool mem_too_deep(void);
 
 /** ksql_alloc() - @n bytes aligned to 8, NULL if none.  Safe point. */
 void *ksql_alloc(size_t n);

@@ -5,6 +5,7 @@
  */
 #include "port/cstd.h"
 #include "config.h"
+#include "mem.h" /* for the repairs of fetch.py */
 #include <time.h>
 
 /*

@@ -225,7 +225,8 @@ def window_chain(n: int) -> str:
 
 def joins(n: int) -> str:
     """Joins in parentheses in joins."""
-    return "SELECT 1 FROM " + around("(t JOIN ", "t", " USING (a))", n)
+    opened = "".join(f"(j AS j{i} JOIN " for i in range(n))
+    return f"SELECT 1 FROM {opened}j AS j{n}" + " ON 1)" * n
 
 
 def or_and(n: int) -> str:
@@ -292,7 +293,7 @@ DEEP: tuple[Deep, ...] = (
     Deep("chained + in WHERE", EXPR, chain("SELECT 1 FROM t WHERE a", "+b"), table),
     Deep("right-nested +", PARSER, nest("1+(", "1", ")")),
     Deep("parentheses", PARSER, nest("(", "1", ")")),
-    Deep("chained ||", EXPR, chain("SELECT 'a'", "||'b'")),
+    Deep("chained concatenation", EXPR, chain("SELECT 'a'", "||'b'")),
     Deep("chained AND", EXPR, chain("SELECT 1 FROM t WHERE a=1", " AND b=1"), table),
     Deep("chained OR", EXPR, chain("SELECT 1 FROM t WHERE a=1", " OR b=1"), table),
     Deep("OR and AND by turns", PARSER, or_and, table),
@@ -328,6 +329,18 @@ DEEP: tuple[Deep, ...] = (
         chain("SELECT b", "+1" * 50 + " COLLATE nocase", " FROM t"),
         table,
         most=64,
+    ),
+    Deep("NOT chain in WHERE", EXPR, chain("SELECT 1 FROM t WHERE ", "NOT ", "b"), table),
+    Deep("ISNULL chain in WHERE", EXPR, chain("SELECT 1 FROM t WHERE b", " ISNULL"), table),
+    Deep(
+        "BETWEEN chain in WHERE", EXPR, chain("SELECT 1 FROM t WHERE b", " BETWEEN 1 AND 2"), table
+    ),
+    Deep("IN chain in WHERE", EXPR, chain("SELECT 1 FROM t WHERE b", " IN (1, 2)"), table),
+    Deep(
+        "NOT AND by turns in WHERE",
+        PARSER,
+        lambda n: "SELECT 1 FROM t WHERE " + around("NOT (c AND ", "b", ")", n),
+        table,
     ),
     Deep("-> chain", EXPR, chain("SELECT '{}'", "->'a'")),
     Deep("COLLATE chain", EXPR, chain("SELECT 'a'", " COLLATE nocase")),
@@ -454,7 +467,7 @@ DEEP: tuple[Deep, ...] = (
         PARSER,
         lambda n: around("SELECT 1 UNION ALL SELECT * FROM (", "SELECT 1", ")", n),
     ),
-    Deep("joins in parentheses", PARSER, joins, table),
+    Deep("joins in parentheses", PARSER, joins, lambda n: ("CREATE TABLE j(a)",)),
     Deep("joins in a row", "64 tables", chain("SELECT 1 FROM t", ", t", " LIMIT 1"), table),
     Deep("UNION ALL", COMPOUND, chain("SELECT 1", " UNION ALL SELECT 1")),
     Deep("UNION", COMPOUND, chain("SELECT 1", " UNION SELECT 1")),
@@ -715,12 +728,6 @@ DEEP: tuple[Deep, ...] = (
         "window in window",
         PARSER,
         lambda n: "SELECT " + around("(SELECT sum(b) OVER (PARTITION BY ", "1", ") FROM t)", n),
-        table,
-    ),
-    Deep(
-        "window frames",
-        PARSER,
-        lambda n: "SELECT " + around("(SELECT sum(b) OVER (ROWS ", "1", " PRECEDING) FROM t)", n),
         table,
     ),
     Deep(

@@ -10,15 +10,16 @@ from __future__ import annotations
 import argparse
 import ctypes
 import subprocess
-import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.core.deep import DEEP, Deep, deepest
-from tests.core.engine import BOTH, MIB, WRITE, Db, Engine, File, load, running
+from tests.core.engine import BOTH, MIB, ROOT, WRITE, Db, Engine, File, load, running
 
 HALF = 128 * 1024
+# What a statement takes that nests nothing.
+BASE = 8376
 
 
 def build_paint(folder: Path) -> ctypes.CDLL:
@@ -109,32 +110,50 @@ class Row:
     depth: int
     stack: int
     beyond: str
-    half: int
+
+    def cells(self) -> list[str]:
+        """As docs/stack.md has it."""
+        level = (self.stack - BASE) / self.depth if self.depth else 0
+        half = round((HALF - BASE) / level) if level > 16 else 0
+        return [
+            self.deep.limit,
+            self.deep.name,
+            str(self.depth) if self.beyond else f"{self.depth}+",
+            str(self.stack),
+            str(round(level)) if half else "-",
+            str(half) if half else "-",
+            self.beyond or "(not tried)",
+        ]
 
 
 def survey(meter: Meter, deep: Deep) -> Row:
     """The deepest legal statement of a kind, and how one deeper fails."""
     uses: dict[int, Use | None] = {}
 
-    def use(n: int) -> Use | None:
-        if n not in uses:
-            uses[n] = meter.measure(deep, n)
-        return uses[n]
-
     def legal(n: int) -> bool:
-        found = use(n)
+        uses[n] = found = meter.measure(deep, n)
         return found is not None and not found.failed
 
-    def within(n: int) -> bool:
-        found = use(n)
-        return found is not None and not found.failed and found.stack <= HALF
-
     depth = deepest(legal, deep.most)
-    half = deepest(within, depth) if depth else 0
-    at, beyond = use(depth) if depth else None, uses.get(depth + 1)
-    reason = beyond.message.partition("\n")[0] if beyond else "(not bounded)"
-    peak = max((u.stack for n, u in uses.items() if u and n <= depth + 1), default=0)
-    return Row(deep, depth, max(at.stack if at else 0, 0), reason + f" [{peak}]", half)
+    at, beyond = uses.get(depth), uses.get(depth + 1)
+    reason = beyond.message.partition("\n")[0] if beyond else ""
+    return Row(deep, depth, at.stack if at else 0, reason.replace("|", "\\|"))
+
+
+HEADER = """\
+| bounded by | construct | depth | bytes | a level | half at | one deeper |
+|---|---|--:|--:|--:|--:|---|"""
+
+
+def read_table() -> dict[str, tuple[int, bool, int]]:
+    """Of docs/stack.md: construct to depth, whether that is the deepest, and bytes."""
+    rows: dict[str, tuple[int, bool, int]] = {}
+    for line in (ROOT / "docs/stack.md").read_text().splitlines():
+        cells = [cell.strip() for cell in line.replace("\\|", "/").strip("|").split("|")]
+        if len(cells) == 7 and cells[3].isdigit():
+            depth = cells[2]
+            rows[cells[1]] = (int(depth.rstrip("+")), not depth.endswith("+"), int(cells[3]))
+    return rows
 
 
 def main() -> None:
@@ -144,18 +163,11 @@ def main() -> None:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, running(load()) as engine:
         meter = Meter(engine, build_paint(Path(folder)))
-        print("| bounded by | construct | depth | bytes | depth at half | one deeper |")
-        print("|---|---|--:|--:|--:|---|")
+        print(HEADER)
         for deep in DEEP:
             if arguments.only and not any(part in deep.name for part in arguments.only):
                 continue
-            row = survey(meter, deep)
-            half = str(row.half) if row.half < row.depth else ""
-            print(
-                f"| {deep.limit} | {deep.name} | {row.depth} | {row.stack} | {half} "
-                f"| {row.beyond} |"
-            )
-            sys.stdout.flush()
+            print("| " + " | ".join(survey(meter, deep).cells()) + " |", flush=True)
 
 
 if __name__ == "__main__":
