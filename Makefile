@@ -237,10 +237,11 @@ build/bench/bench: tests/bench/bench.c build/bench/sqlite3.o build/core/libksqlc
 	@$(CC) -O2 -g -Wall -Wextra -Isqlite_core -Ibuild/sqlite -o $@ $< build/bench/sqlite3.o \
 		-Lbuild/core -lksqlcore -Wl,-rpath,'$$ORIGIN/../core' -lm
 
+# Without the repairs that the engine's own copy has (fetch.py).
 build/bench/sqlite3.o: build/sqlite/sqlite3.c
 	@mkdir -p $(@D)
 	@$(CC) -O2 -DSQLITE_THREADSAFE=0 -DSQLITE_DEFAULT_MEMSTATUS=0 -DSQLITE_OMIT_LOAD_EXTENSION \
-		-DSQLITE_DQS=0 -DSQLITE_LIKE_DOESNT_MATCH_BLOBS -w -c -o $@ $<
+		-DSQLITE_DQS=0 -DSQLITE_LIKE_DOESNT_MATCH_BLOBS -w -c -o $@ build/sqlite/pristine/sqlite3.c
 
 # Checking -----------------------------------------------------------------------------------------
 
