@@ -212,7 +212,7 @@ test: ## set up, build, and run every test
 
 # CPython leaves memory behind at its end, which the leak check would hold against us: it is off;
 # the tests count the core's own blocks instead.
-test-core: core-asan ## the engine's tests, in user space under the sanitizers
+test-core: core core-asan ## the engine's tests, in user space under the sanitizers
 	@# A sanitizer's report would be lost with the output that pytest captures.
 	@rm -f build/core-asan/report.*
 	@LD_PRELOAD=$$($(CC) -print-file-name=libasan.so) \
@@ -222,6 +222,9 @@ test-core: core-asan ## the engine's tests, in user space under the sanitizers
 	$(PY) -m pytest -p no:cacheprovider $(or $(CORE_TESTS),$(error There are no tests in \
 		tests/core)) $(PYTEST_OPTIONS) || \
 		{ head -n 40 build/core-asan/report.* 2>/dev/null >&2; exit 1; }
+	@# The stack is not itself under the sanitizers: measured without them.
+	@KSQL_CORE_LIB=$(CURDIR)/build/core/libksqlcore.so \
+		$(PY) -m pytest -p no:cacheprovider tests/core/test_stack.py $(PYTEST_OPTIONS)
 
 test-vm: module ## the tests that need a kernel, in one VM
 	@$(VM) -- 'exec python -m pytest -p no:cacheprovider -v --durations=10 \
