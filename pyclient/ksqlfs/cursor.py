@@ -1,0 +1,313 @@
+# SPDX-License-Identifier: MIT OR GPL-2.0-only
+"""Cursors: PEP 249's, as far as it makes sense with sqlite3's additions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from ksqlfs.errors import DataError, ProgrammingError
+from ksqlfs.statements import Parameters, Statement
+
+if TYPE_CHECKING:
+    from ksqlfs.answer import Stream
+    from ksqlfs.connection import Connection
+
+_Column = tuple[str, None, None, None, None, None, None]
+
+
+class _NoRows:
+    """Stands for rows where there can be none: asking for one is an error."""
+
+    def __init__(self, sentence: str) -> None:
+        self._sentence = sentence
+
+    def __iter__(self) -> Iterator[Any]:
+        return self
+
+    def __next__(self) -> Any:
+        raise ProgrammingError(self._sentence)
+
+
+_NO_COLUMNS = _NoRows("There are no rows to fetch: the last statement returned no columns.")
+_NOT_EXECUTED = _NoRows("There are no rows to fetch: nothing was executed.")
+_CLOSED = _NoRows("Cannot operate on a closed cursor.")
+
+
+class Cursor:
+    """Executes statements of its connection and gives their rows.
+
+    An answer up to 64 KiB is here when execute() returns; of a longer one the rows come as they
+    are fetched. If another cursor needs the connection meanwhile, the rest is brought into memory
+    first, up to 64 MiB.
+
+    Attributes:
+        arraysize: Rows that fetchmany() gives by default.
+        connection: The connection.
+        rowcount: Rows that the last INSERT, UPDATE, DELETE or REPLACE changed, all of
+            executemany() together; -1 after other statements, and until all rows of a RETURNING
+            have been fetched.
+        lastrowid: The rowid of the last row that execute() inserted by this cursor, or None.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        """Make a cursor; Connection.cursor() does."""
+        self.connection = connection
+        self.arraysize = 1
+        self.rowcount = -1
+        self.lastrowid: int | None = None
+        self._closed = False
+        self._row_factory = connection.row_factory
+        self._stream: Stream | None = None
+        self._names: list[str] | None = None
+        # The rows that are here, as lists and as they are given out.
+        self._lists: Iterator[Any] = _NOT_EXECUTED
+        self._rows: Iterator[Any] = _NOT_EXECUTED
+        # The changing statement whose answer is still coming.
+        self._statement: Statement | None = None
+
+    @property
+    def description(self) -> tuple[_Column, ...] | None:
+        """The columns of the last statement, seven values each: the name, and six times None."""
+        if self._names is None:
+            return None
+        return tuple((name, None, None, None, None, None, None) for name in self._names)
+
+    @property
+    def column_names(self) -> list[str]:
+        """The names of the columns of the last statement; repeated ones are repeated."""
+        return [] if self._names is None else self._names
+
+    @property
+    def row_factory(self) -> Callable[[Cursor, tuple[Any, ...]], Any] | None:
+        """What makes a row of this cursor and a tuple; None for the tuples themselves."""
+        return self._row_factory
+
+    @row_factory.setter
+    def row_factory(self, factory: Callable[[Cursor, tuple[Any, ...]], Any] | None) -> None:
+        self._row_factory = factory
+        if self._names is not None:
+            self._give(self._lists)
+
+    # Executing
+
+    def execute(self, sql: str, parameters: Parameters = (), /) -> Cursor:
+        """Execute one statement; returns this cursor.
+
+        Args:
+            sql: The statement, with `?`, `?NNN`, `:name`, `@name` or `$name` for values.
+            parameters: A sequence of values by number, or a mapping by name. They go to the
+                tree beside the SQL, never in it.
+
+        Raises:
+            Error: The statement cannot be executed.
+        """
+        if self._closed:
+            next(_CLOSED)
+        connection = self.connection
+        with connection.lock:
+            if self._lists is not _NO_COLUMNS:
+                self._reset()
+            statement = connection.statements.get(sql) or connection.prepare(sql)
+            text = statement.bind(parameters)
+            if statement.changes:
+                text = connection.begin + text
+            try:
+                request = text.encode()
+            except UnicodeEncodeError as error:
+                raise _not_unicode(error) from None
+            items, tail, self._stream = connection.ask(request)
+            if statement.changes:
+                self._count(statement, tail)
+        if items:
+            lists = self._lists = iter(items)
+            self._names = next(lists)
+            if self._row_factory is None:
+                self._rows = map(tuple, lists)
+            else:
+                self._rows = map(partial(self._row_factory, self), map(tuple, lists))
+        return self
+
+    def executemany(self, sql: str, parameters: Iterable[Parameters], /) -> Cursor:
+        """Execute an INSERT, UPDATE, DELETE or REPLACE once for each of the parameters.
+
+        All of it is one transaction: the one that is open, or begins by itself; with
+        `isolation_level` None one of its own, which is rolled back if one of them fails. Rows
+        that a RETURNING gives are dropped.
+
+        Raises:
+            ProgrammingError: It is another kind of statement.
+            Error: One of them failed.
+        """
+        if self._closed:
+            next(_CLOSED)
+        connection = self.connection
+        with connection.lock:
+            self._reset()
+            statement = connection.statements.get(sql) or connection.prepare(sql)
+            if not statement.changes:
+                raise ProgrammingError(
+                    "executemany() takes INSERT, UPDATE, DELETE and REPLACE only: use execute()."
+                )
+            if connection.isolation_level is None and not connection.in_transaction:
+                connection.command("BEGIN")
+                try:
+                    changes = self._execute_each(statement, parameters)
+                    connection.command("COMMIT")
+                except BaseException:
+                    connection.rollback()
+                    raise
+            else:
+                changes = self._execute_each(statement, parameters)
+            self.rowcount = changes
+        return self
+
+    def executescript(self, script: str, /) -> Cursor:
+        """Commit what is open, then execute several statements; their rows are dropped.
+
+        The script says itself where transactions begin and end. It ends at its first failure.
+        """
+        if self._closed:
+            next(_CLOSED)
+        if not isinstance(script, str):
+            raise ProgrammingError(f"A script must be a str, not {type(script).__name__}.")
+        if "\0" in script:
+            raise ProgrammingError("A script cannot hold a NUL character.")
+        try:
+            text = script.encode()
+        except UnicodeEncodeError as error:
+            raise _not_unicode(error) from None
+        with self.connection.lock:
+            self._reset()
+            self.connection.commit()
+            self.connection.run_script(text)
+        return self
+
+    # Fetching
+
+    def fetchone(self) -> Any:
+        """Return the next row, or None after the last.
+
+        Raises:
+            ProgrammingError: The last statement returned no columns, or there was none.
+            Error: The statement failed at this row.
+        """
+        row = next(self._rows, None)
+        if row is None and self._stream is not None and self._more():
+            return next(self._rows, None)
+        return row
+
+    def fetchmany(self, size: int | None = None) -> list[Any]:
+        """Return so many next rows, `arraysize` by default; fewer when there are no more."""
+        wanted = self.arraysize if size is None else size
+        rows = list(islice(self._rows, wanted))
+        while len(rows) < wanted and self._more():
+            rows += islice(self._rows, wanted - len(rows))
+        return rows
+
+    def fetchall(self) -> list[Any]:
+        """Return all rows that are left."""
+        rows = list(self._rows)
+        while self._more():
+            rows += self._rows
+        return rows
+
+    def __iter__(self) -> Cursor:
+        """Iterate over the rows that are left, as they come."""
+        return self
+
+    def __next__(self) -> Any:
+        for row in self._rows:
+            return row
+        if self._more():
+            return next(self._rows)
+        raise StopIteration
+
+    # The rest of PEP 249
+
+    def close(self) -> None:
+        """Close the cursor; the connection stays. Closing again is nothing."""
+        if not self._closed:
+            self._closed = True
+            self._drop_stream()
+            self._names = None
+            self._lists = self._rows = _CLOSED
+
+    def setinputsizes(self, sizes: Sequence[Any], /) -> None:
+        """Do nothing, as PEP 249 allows."""
+
+    def setoutputsize(self, size: int, column: int | None = None, /) -> None:
+        """Do nothing, as PEP 249 allows."""
+
+    # Inside
+
+    def _reset(self) -> None:
+        """Forget the last statement's outcome."""
+        if self._stream is not None:
+            self._drop_stream()
+        self.rowcount = -1
+        self._names = None
+        self._lists = self._rows = _NO_COLUMNS
+
+    def _drop_stream(self) -> None:
+        stream, self._stream = self._stream, None
+        if stream is not None:
+            stream.wanted = False
+
+    def _count(self, statement: Statement, tail: dict[str, Any] | None) -> None:
+        """Take what the end of an answer tells of a statement that changes."""
+        if tail is None:
+            self._statement = statement
+            return
+        self.rowcount = tail["changes"]
+        if statement.inserts:
+            self.lastrowid = tail["last_insert_rowid"]
+
+    def _execute_each(self, statement: Statement, parameters: Iterable[Parameters]) -> int:
+        connection = self.connection
+        changes = 0
+        for values in parameters:
+            try:
+                request = (connection.begin + statement.bind(values)).encode()
+            except UnicodeEncodeError as error:
+                raise _not_unicode(error) from None
+            _items, tail, stream = connection.ask(request)
+            while stream is not None and stream.rows():
+                pass
+            tail = stream.tail if stream is not None else tail
+            changes += tail["changes"] if tail else 0
+        return changes
+
+    def _more(self) -> bool:
+        """Bring more rows here; False if there are none."""
+        stream = self._stream
+        if stream is None:
+            return False
+        with self.connection.lock:
+            try:
+                lists = stream.rows()
+            except BaseException:
+                self._stream = None
+                raise
+        if stream.ended_well():
+            self._stream = None
+            if self._statement is not None:
+                self._count(self._statement, stream.tail)
+        self._give(iter(lists))
+        return bool(lists)
+
+    def _give(self, lists: Iterator[Any]) -> None:
+        """Make rows of these lists."""
+        self._lists = lists
+        rows = map(tuple, lists)
+        factory = self._row_factory
+        self._rows = rows if factory is None else map(partial(factory, self), rows)
+
+
+def _not_unicode(error: UnicodeEncodeError) -> DataError:
+    return DataError(
+        f"Text with the lone surrogate {error.object[error.start]!a} is not Unicode: it cannot be"
+        " stored."
+    )
