@@ -210,60 +210,134 @@ static void put_caret(struct buf *out, const char *line, size_t at)
 	buf_puts(out, "^\n");
 }
 
-static void put_statement(struct buf *out, const char *sql, size_t len,
-			  int offset)
+/* What is shown of a statement. */
+struct excerpt {
+	size_t from, end; /* bytes of it; what is outside is left out */
+	size_t len; /* of it, without blanks at its end */
+	size_t mark; /* where the fault is; SIZE_MAX: not known */
+};
+
+static struct excerpt excerpt_of(const char *sql, size_t len, int offset)
 {
-	size_t mark = offset >= 0 && (size_t)offset <= len ? (size_t)offset :
-							     len + 1;
-	size_t from = 0, line, end;
+	struct excerpt e = { .mark = SIZE_MAX };
 
 	while (len && (sql[len - 1] == '\n' || sql[len - 1] == ' '))
 		len--;
-	if (mark > len && offset >= 0)
-		mark = len;
-	if (offset >= 0 && mark > SHOWN_BEFORE) {
-		for (from = mark - SHOWN_BEFORE; from < mark; from++)
-			if (((unsigned char)sql[from] & 0xc0) != 0x80)
+	e.len = len;
+	if (offset >= 0)
+		e.mark = (size_t)offset < len ? (size_t)offset : len;
+	if (offset >= 0 && e.mark > SHOWN_BEFORE)
+		for (e.from = e.mark - SHOWN_BEFORE; e.from < e.mark; e.from++)
+			if (((unsigned char)sql[e.from] & 0xc0) != 0x80)
 				break;
+	e.end = (offset >= 0 ? e.mark : 0) + SHOWN_AFTER;
+	if (e.end > len)
+		e.end = len;
+	while (e.end < len && ((unsigned char)sql[e.end] & 0xc0) == 0x80)
+		e.end++;
+	return e;
+}
+
+static void put_statement(struct buf *out, const char *sql, size_t len,
+			  int offset)
+{
+	struct excerpt e = excerpt_of(sql, len, offset);
+	size_t line;
+
+	if (e.from)
 		buf_puts(out, "...\n");
-	}
-	end = (offset >= 0 ? mark : 0) + SHOWN_AFTER;
-	if (end > len)
-		end = len;
-	while (end < len && ((unsigned char)sql[end] & 0xc0) == 0x80)
-		end++;
-	for (line = from; line <= end; line++) {
+	for (line = e.from; line <= e.end; line++) {
 		size_t next = line;
 
-		while (next < end && sql[next] != '\n')
+		while (next < e.end && sql[next] != '\n')
 			next++;
 		render_text(out, sql + line, next - line);
 		buf_putc(out, '\n');
-		if (mark >= line && mark <= next)
-			put_caret(out, sql + line, mark - line);
+		if (e.mark >= line && e.mark <= next)
+			put_caret(out, sql + line, e.mark - line);
 		line = next;
 	}
-	if (end < len)
+	if (e.end < e.len)
 		buf_puts(out, "...\n");
+}
+
+static const char *fault_words(const struct fault *f)
+{
+	return f->message ? f->message : errnos[errno_find(f->err)].words;
+}
+
+/* NULL: none, or none that is known. */
+static const char *code_name(int sqlite)
+{
+	size_t c = code_find(sqlite);
+
+	return sqlite && c < COUNT(codes) ? codes[c].name : NULL;
 }
 
 void fault_describe(const struct fault *f, const char *sql, size_t len,
 		    struct buf *out)
 {
-	size_t c, e = errno_find(f->err);
+	size_t e = errno_find(f->err);
+	const char *code = code_name(f->sqlite), *words = fault_words(f);
 
-	if (f->message)
-		render_text(out, f->message, strlen(f->message));
-	else
-		buf_puts(out, errnos[e].words);
+	render_text(out, words, strlen(words));
 	buf_putc(out, '\n');
 	if (!f->err)
 		return;
 	buf_printf(out, "errno %s (%d)", errnos[e].name, errnos[e].err);
-	c = code_find(f->sqlite);
-	if (f->sqlite && c < COUNT(codes))
-		buf_printf(out, " sqlite %s (%d)", codes[c].name, f->sqlite);
+	if (code)
+		buf_printf(out, " sqlite %s (%d)", code, f->sqlite);
 	buf_putc(out, '\n');
 	if (sql && len)
 		put_statement(out, sql, len, f->offset);
+}
+
+static void put_json_name(struct buf *out, const char *name)
+{
+	if (name)
+		buf_printf(out, "\"%s\"", name);
+	else
+		buf_puts(out, "null");
+}
+
+static void put_json_statement(struct buf *out, const char *sql, size_t len,
+			       int offset)
+{
+	struct excerpt e = excerpt_of(sql, len, offset);
+	bool marked = e.mark != SIZE_MAX;
+	size_t mark = marked ? e.mark : e.from, at;
+	struct buf text = { 0 };
+
+	if (e.from)
+		buf_puts(&text, "...\n");
+	render_text(&text, sql + e.from, mark - e.from);
+	at = text.len;
+	render_text(&text, sql + mark, e.end - mark);
+	if (e.end < e.len)
+		buf_puts(&text, "\n...");
+	render_json_text(out, text.data, text.len);
+	out->failed |= text.failed;
+	if (marked)
+		buf_printf(out, ",\"offset\":%llu", (unsigned long long)at);
+	else
+		buf_puts(out, ",\"offset\":null");
+	buf_free(&text);
+}
+
+void fault_as_json(const struct fault *f, const char *sql, size_t len,
+		   struct buf *out)
+{
+	const char *words = fault_words(f);
+
+	buf_puts(out, "\"error\":");
+	render_json_text(out, words, strlen(words));
+	buf_puts(out, ",\"errno\":");
+	put_json_name(out, errno_name(f->err));
+	buf_puts(out, ",\"sqlite\":");
+	put_json_name(out, code_name(f->sqlite));
+	buf_puts(out, ",\"statement\":");
+	if (sql && len)
+		put_json_statement(out, sql, len, f->offset);
+	else
+		buf_puts(out, "null,\"offset\":null");
 }

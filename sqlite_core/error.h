@@ -47,4 +47,12 @@ const char *errno_name(int err);
 void fault_describe(const struct fault *f, const char *sql, size_t len,
 		    struct buf *out);
 
+/**
+ * fault_as_json() - the same for programs: members of an object, without its braces
+ *
+ * "offset" counts bytes of "statement", which is cut as fault_describe() cuts it.
+ */
+void fault_as_json(const struct fault *f, const char *sql, size_t len,
+		   struct buf *out);
+
 #endif /* KSQL_ERROR_H */

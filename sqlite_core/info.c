@@ -42,10 +42,10 @@ int info_features(struct ksql_db *db, const struct ksql_node *node,
 	buf_printf(out, "host %s\n", engine_host());
 	buf_puts(
 		out,
-		"query csv json ndjson tsv\n"
+		"query csv json ndjson tsv rows\n"
 		"result csv json ndjson tsv\n"
 		"tables csv json ndjson tsv schema columns count\n"
-		"parameters 1\n"
+		"parameters 2\n"
 		"sql fts5 rtree geopoly json math dbstat session window strict returning\n"
 		"localtime utc\n");
 	return done(out);

@@ -47,6 +47,7 @@ static const struct entry root_entries[] = {
 	{ .name = "query", .kind = KIND_QUERY, .arg = FORMAT_CSV },
 	{ .name = "query.json", .kind = KIND_QUERY, .arg = FORMAT_JSON },
 	{ .name = "query.ndjson", .kind = KIND_QUERY, .arg = FORMAT_NDJSON },
+	{ .name = "query.rows", .kind = KIND_QUERY, .arg = FORMAT_ROWS },
 	{ .name = "query.tsv", .kind = KIND_QUERY, .arg = FORMAT_TSV },
 	{ .name = "result", .kind = KIND_RESULT, .arg = FORMAT_CSV },
 	{ .name = "result.json", .kind = KIND_RESULT, .arg = FORMAT_JSON },

@@ -2,7 +2,8 @@
 /*
  * param.c - the parameters that follow a statement.
  *
- * A parameter is text, unless its first byte is one of SQLite's type codes.
+ * A parameter is text, unless its first byte is a code: SQLite's own for its
+ * types, and one for text that holds what the other codes cannot carry, a NUL.
  */
 #include "param.h"
 
@@ -10,6 +11,8 @@
 #include "mem.h"
 #include "render.h"
 #include "sqlite/unit.h"
+
+#define TEXT_AS_HEX 6 /* after SQLITE_NULL, the last of SQLite's codes */
 
 /* All of the text, a decimal integer of 64 bits. */
 static bool read_integer(const char *p, size_t n, sqlite3_int64 *out)
@@ -54,28 +57,46 @@ static int hex_value(char c)
 	return -1;
 }
 
-static int bind_blob(sqlite3_stmt *stmt, int i, const char *hex, size_t n)
+/* Bytes written as digits; SQLITE_OK with *@out for the caller to free, or why not. */
+static int read_hex(const char *hex, size_t n, char **out)
 {
-	char *blob;
+	char *bytes;
 	size_t k;
 
 	if (n % 2)
 		return SQLITE_MISMATCH;
-	if (!n)
-		return sqlite3_bind_zeroblob(stmt, i, 0);
-	blob = ksql_alloc(n / 2);
-	if (!blob)
+	bytes = ksql_alloc(n / 2 + 1);
+	if (!bytes)
 		return SQLITE_NOMEM;
 	for (k = 0; k < n; k += 2) {
 		int high = hex_value(hex[k]), low = hex_value(hex[k + 1]);
 
 		if (high < 0 || low < 0) {
-			ksql_free(blob);
+			ksql_free(bytes);
 			return SQLITE_MISMATCH;
 		}
-		blob[k / 2] = (char)(high << 4 | low);
+		bytes[k / 2] = (char)(high << 4 | low);
 	}
-	return sqlite3_bind_blob64(stmt, i, blob, n / 2, ksql_free);
+	*out = bytes;
+	return SQLITE_OK;
+}
+
+static int bind_hex(sqlite3_stmt *stmt, int i, bool text, const char *hex,
+		    size_t n)
+{
+	char *bytes;
+	int rc = read_hex(hex, n, &bytes);
+
+	if (rc)
+		return rc;
+	n /= 2;
+	if (!text)
+		return sqlite3_bind_blob64(stmt, i, bytes, n, ksql_free);
+	if (utf8_valid(bytes, n) == n)
+		return sqlite3_bind_text64(stmt, i, bytes, n, ksql_free,
+					   SQLITE_UTF8);
+	ksql_free(bytes);
+	return SQLITE_MISMATCH;
 }
 
 /* @p is NUL-terminated; @n without the NUL. */
@@ -94,7 +115,8 @@ static int bind_one(sqlite3_stmt *stmt, int i, const char *p, size_t n)
 			       sqlite3_bind_double(stmt, i, real) :
 			       SQLITE_MISMATCH;
 	case SQLITE_BLOB:
-		return bind_blob(stmt, i, p + 1, n - 1);
+	case TEXT_AS_HEX:
+		return bind_hex(stmt, i, p[0] == TEXT_AS_HEX, p + 1, n - 1);
 	case SQLITE_NULL:
 		return n == 1 ? sqlite3_bind_null(stmt, i) : SQLITE_MISMATCH;
 	case SQLITE_TEXT:

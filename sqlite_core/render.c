@@ -73,7 +73,7 @@ static void put_replacement(struct buf *out)
 
 /*
  * Copy text, giving bytes that @special marks to @put, and what is not UTF-8 as
- * U+FFFD.  All four formats are this with another table.
+ * U+FFFD.  All formats are this with another table.
  */
 static void put_text(struct buf *out, const char *text, size_t n,
 		     bool (*special)(unsigned char),
@@ -108,7 +108,7 @@ static void put_text(struct buf *out, const char *text, size_t n,
 
 /* --- numbers ------------------------------------------------------------- */
 
-static void put_integer(struct buf *out, sqlite3_int64 v)
+void render_integer(struct buf *out, sqlite3_int64 v)
 {
 	char digits[20];
 	uint64_t rest = v < 0 ? 0 - (uint64_t)v : (uint64_t)v;
@@ -312,7 +312,7 @@ static void json_put_special(struct buf *out, unsigned char c)
 	buf_putc(out, hex_digits[c & 15]);
 }
 
-static void json_text(struct buf *out, const char *text, size_t n)
+void render_json_text(struct buf *out, const char *text, size_t n)
 {
 	buf_putc(out, '"');
 	put_text(out, text, n, json_is_special, json_put_special);
@@ -321,25 +321,33 @@ static void json_text(struct buf *out, const char *text, size_t n)
 
 /* --- values -------------------------------------------------------------- */
 
-static bool is_json(const struct render *r)
+/* Is a row an object, whose keys are the columns' names? */
+static bool has_keys(const struct render *r)
 {
 	return r->format == FORMAT_JSON || r->format == FORMAT_NDJSON;
 }
 
-static void put_value(struct render *r, struct buf *out, const struct value *v)
+/* Are values written as JSON has them? */
+static bool is_json(const struct render *r)
+{
+	return has_keys(r) || r->format == FORMAT_ROWS;
+}
+
+static void put_value(const struct render *r, struct buf *out,
+		      const struct value *v)
 {
 	bool json = is_json(r);
 
 	switch (v->type) {
 	case SQLITE_INTEGER:
-		put_integer(out, v->integer);
+		render_integer(out, v->integer);
 		break;
 	case SQLITE_FLOAT:
 		put_real(out, v->real, json ? "9e999" : "Inf");
 		break;
 	case SQLITE_TEXT:
 		if (json)
-			json_text(out, v->bytes.data, v->bytes.len);
+			render_json_text(out, v->bytes.data, v->bytes.len);
 		else if (r->format == FORMAT_CSV)
 			csv_text(out, v->bytes.data, v->bytes.len);
 		else
@@ -413,6 +421,29 @@ int value_of_column(struct value *v, sqlite3_stmt *stmt, int i)
 
 /* --- rows ---------------------------------------------------------------- */
 
+/* A row that is a line of cells: all formats but those with keys. */
+
+static void line_begin(const struct render *r, struct buf *out)
+{
+	if (r->format == FORMAT_ROWS)
+		buf_putc(out, '[');
+}
+
+static void line_cell(const struct render *r, struct buf *out, int i,
+		      const struct value *v)
+{
+	if (i)
+		buf_putc(out, r->format == FORMAT_TSV ? '\t' : ',');
+	put_value(r, out, v);
+}
+
+static void line_end(const struct render *r, struct buf *out)
+{
+	if (r->format == FORMAT_ROWS)
+		buf_putc(out, ']');
+	buf_putc(out, '\n');
+}
+
 /* "name":  - and where a name came before, "name_2":, "name_3": */
 static int json_head(struct render *r, const char *const *names)
 {
@@ -432,7 +463,7 @@ static int json_head(struct render *r, const char *const *names)
 			break;
 		}
 		buf_putc(&r->head, i ? ',' : '{');
-		json_text(&r->head, key, strlen(key));
+		render_json_text(&r->head, key, strlen(key));
 		buf_putc(&r->head, ':');
 		r->key_end[i] = r->head.len;
 	}
@@ -440,26 +471,33 @@ static int json_head(struct render *r, const char *const *names)
 	return err;
 }
 
+/* The names in a line of their own. */
+static void line_head(struct render *r, const char *const *names)
+{
+	struct value name = { .type = SQLITE_TEXT };
+	int i;
+
+	line_begin(r, &r->head);
+	for (i = 0; i < r->columns; i++) {
+		name.bytes.data = names[i];
+		name.bytes.len = strlen(names[i]);
+		line_cell(r, &r->head, i, &name);
+	}
+	line_end(r, &r->head);
+}
+
 int render_init(struct render *r, enum format format, const char *const *names,
 		int columns)
 {
-	int i, err = 0;
+	int err = 0;
 
 	memset(r, 0, sizeof(*r));
 	r->format = format;
 	r->columns = columns;
-	if (is_json(r))
+	if (has_keys(r))
 		err = json_head(r, names);
-	for (i = 0; i < columns && !is_json(r); i++) {
-		if (i)
-			buf_putc(&r->head, format == FORMAT_CSV ? ',' : '\t');
-		if (format == FORMAT_CSV)
-			csv_text(&r->head, names[i], strlen(names[i]));
-		else
-			tsv_text(&r->head, names[i], strlen(names[i]));
-	}
-	if (!is_json(r) && columns)
-		buf_putc(&r->head, '\n');
+	else if (columns)
+		line_head(r, names);
 	return r->head.failed ? -ENOMEM : err;
 }
 
@@ -505,16 +543,13 @@ void render_row(struct render *r, struct buf *out, const struct value *values)
 {
 	int i;
 
-	if (is_json(r)) {
+	if (has_keys(r)) {
 		json_row(r, out, values);
 	} else {
-		for (i = 0; i < r->columns; i++) {
-			if (i)
-				buf_putc(out,
-					 r->format == FORMAT_CSV ? ',' : '\t');
-			put_value(r, out, &values[i]);
-		}
-		buf_putc(out, '\n');
+		line_begin(r, out);
+		for (i = 0; i < r->columns; i++)
+			line_cell(r, out, i, &values[i]);
+		line_end(r, out);
 	}
 	r->rows++;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /*
- * render.h - rows as text: CSV, TSV, JSON, NDJSON (docs/interface.md, "Results").
+ * render.h - rows as text (docs/interface.md, "How values are written").
  * Engine side.
  */
 #ifndef KSQL_RENDER_H
@@ -14,6 +14,7 @@ enum format {
 	FORMAT_TSV,
 	FORMAT_JSON,
 	FORMAT_NDJSON,
+	FORMAT_ROWS, /* for programs: arrays, a line each; names first */
 	FORMATS
 };
 
@@ -33,9 +34,8 @@ struct value {
 struct render {
 	enum format format;
 	int columns;
-	struct buf
-		head; /* CSV, TSV: the header line; JSON: the keys, one after another */
-	size_t *key_end; /* JSON: where in @head each key ends */
+	struct buf head; /* the header line; JSON, NDJSON: the keys in a row */
+	size_t *key_end; /* JSON, NDJSON: where in @head each key ends */
 	uint64_t rows; /* rendered so far */
 };
 
@@ -65,6 +65,12 @@ void render_text(struct buf *out, const char *text, size_t n);
 
 /** value_of_column() - column @i of the row that @stmt stands on.  0 or -ENOMEM. */
 int value_of_column(struct value *value, sqlite3_stmt *stmt, int i);
+
+/** render_integer() - in decimal. */
+void render_integer(struct buf *out, sqlite3_int64 v);
+
+/** render_json_text() - text as a string of JSON, with its quotes. */
+void render_json_text(struct buf *out, const char *text, size_t n);
 
 /** utf8_valid() - how many of @n bytes, from the first, are whole UTF-8. */
 size_t utf8_valid(const char *p, size_t n);

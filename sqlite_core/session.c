@@ -115,6 +115,72 @@ static int publish(struct session *s)
 	return o->error.failed || o->status.failed ? -ENOMEM : 0;
 }
 
+/* --- the last line of an answer (FORMAT_ROWS) ---------------------------- */
+
+static void put_transaction(struct session *s, struct buf *out)
+{
+	bool open = s->conn && !sqlite3_get_autocommit(s->conn->lite);
+
+	buf_puts(out, "\"in_transaction\":");
+	buf_puts(out, open ? "true}\n" : "false}\n");
+}
+
+/*
+ * An answer that went well ends in this line.  It is there as soon as it can be
+ * known, so that who reads it need not enter the engine, and taken away if more
+ * of the request comes.  changes() is the last such statement's of the
+ * connection: of this request only if the total has moved, and else 0 in any case.
+ */
+static void put_last_line(struct session *s)
+{
+	sqlite3 *lite = s->conn ? s->conn->lite : NULL;
+	size_t from = s->answer.len;
+	bool changed = lite && sqlite3_total_changes64(lite) != s->changed;
+
+	buf_puts(&s->answer, "{\"changes\":");
+	render_integer(&s->answer, changed ? sqlite3_changes64(lite) : 0);
+	buf_puts(&s->answer, ",\"last_insert_rowid\":");
+	render_integer(&s->answer, lite ? sqlite3_last_insert_rowid(lite) : 0);
+	buf_putc(&s->answer, ',');
+	put_transaction(s, &s->answer);
+	s->last_line = s->answer.len - from;
+}
+
+static void drop_last_line(struct session *s)
+{
+	s->answer.len -= s->last_line;
+	s->last_line = 0;
+}
+
+static void put_failure(struct session *s, const struct fault *f,
+			const char *sql, size_t len)
+{
+	buf_clear(&s->answer);
+	buf_putc(&s->answer, '{');
+	fault_as_json(f, sql, len, &s->answer);
+	buf_putc(&s->answer, ',');
+	put_transaction(s, &s->answer);
+}
+
+/* The failure as the answer, for who comes to read it. */
+static void answer_failure(struct session *s, const struct fault *f,
+			   const char *sql, size_t len)
+{
+	put_failure(s, f, sql, len);
+	if (s->answer.failed) /* without the statement it needs less memory */
+		put_failure(s, f, NULL, 0);
+	if (s->answer.failed)
+		buf_clear(&s->answer);
+	s->last_line = s->answer.len;
+}
+
+/* The next bytes begin a request. */
+static void begin_request(struct session *s)
+{
+	s->asked = false;
+	s->changed = s->conn ? sqlite3_total_changes64(s->conn->lite) : 0;
+}
+
 /* A statement failed: keep what the file "error" shall say. */
 static int fail(struct session *s, struct fault *f, const char *sql, size_t len)
 {
@@ -125,19 +191,35 @@ static int fail(struct session *s, struct fault *f, const char *sql, size_t len)
 	s->sqlite = f->sqlite;
 	buf_clear(&s->error);
 	fault_describe(f, sql, len, &s->error);
+	stream_end(&s->stream);
+	if (!s->batch) { /* an error ends a program's request, not its session */
+		publish(s); /* no memory for it: the errno is told all the same */
+		s->failed = 0;
+		s->sqlite = 0;
+		buf_clear(&s->answer);
+		if (s->format == FORMAT_ROWS)
+			answer_failure(s, f, sql, len);
+		begin_request(s);
+	}
 	fault_clear(f);
 	forget_text(s);
-	stream_end(&s->stream);
 	rows_free(&s->rows);
-	if (s->batch)
-		return err;
-
-	/* An error ends a program's request, not its session. */
-	publish(s); /* no memory for it: the errno is told all the same */
-	buf_clear(&s->answer);
-	s->failed = 0;
-	s->sqlite = 0;
 	return err;
+}
+
+/* What came has run, and went well: end the answer, if it is all there now. */
+static int end_answer(struct session *s)
+{
+	struct fault f = { .offset = -1 };
+
+	if (s->format != FORMAT_ROWS || s->batch || !s->asked ||
+	    s->stream.live || session_pending(s))
+		return 0;
+	put_last_line(s);
+	if (!s->answer.failed)
+		return 0;
+	fault_set(&f, -ENOMEM, -1, "out of memory");
+	return fail(s, &f, NULL, 0);
 }
 
 /* --- statements ---------------------------------------------------------- */
@@ -406,30 +488,39 @@ static bool run_again(struct session *s, const char *p, size_t n, int *err)
 	return true;
 }
 
+/* Bytes come to a batch: 0 if they may run. */
+static int batch_goes_on(struct session *s)
+{
+	if (s->failed)
+		return -ECANCELED;
+	if (s->outcome)
+		return 0;
+	s->outcome = outcome_new(s->uid); /* it was finished, and goes on */
+	if (!s->outcome)
+		s->failed = -ENOMEM;
+	return s->failed;
+}
+
+/* One frame for all that is written: SQLite's stack is below it. */
 int session_write(struct session *s, const char *p, size_t n)
 {
 	int64_t started = s->batch ? port_monotonic_ns() : 0;
 	size_t i = 0, taken;
-	int err = 0;
+	int err = s->batch ? batch_goes_on(s) : 0;
 
-	if (s->batch && s->failed)
-		return -ECANCELED;
-	if (s->batch && !s->outcome) { /* it was finished, and goes on */
-		s->outcome = outcome_new(s->uid);
-		if (!s->outcome) {
-			s->failed = -ENOMEM;
-			return -ENOMEM;
-		}
-	}
-	if (run_again(s, p, n, &err))
+	if (err)
 		return err;
+	drop_last_line(s);
+	s->asked |= n != 0;
+	if (run_again(s, p, n, &err))
+		return err ? err : end_answer(s);
 	while (!err && i < n) {
 		err = take(s, p + i, n - i, &taken);
 		i += taken;
 	}
 	if (s->batch)
 		s->ns += port_monotonic_ns() - started;
-	return err;
+	return err ? err : end_answer(s);
 }
 
 /* --- the end of a request ------------------------------------------------ */
@@ -501,6 +592,8 @@ void session_next_request(struct session *s)
 	stream_end(&s->stream);
 	forget_text(s);
 	buf_empty(&s->answer);
+	s->last_line = 0;
+	begin_request(s);
 }
 
 bool session_pending(const struct session *s)
@@ -511,11 +604,15 @@ bool session_pending(const struct session *s)
 int session_answer(struct session *s)
 {
 	struct fault f = { .offset = -1 };
+	int err;
 
-	if (session_pending(s))
-		return run_rest(s);
-	buf_clear(&s->answer);
-	if (stream_fill(&s->stream, &s->answer, ANSWER_CHUNK, &f))
-		return fail(s, &f, NULL, 0);
-	return 0;
+	if (session_pending(s)) {
+		err = run_rest(s);
+	} else {
+		buf_clear(&s->answer);
+		err = stream_fill(&s->stream, &s->answer, ANSWER_CHUNK, &f);
+		if (err)
+			err = fail(s, &f, NULL, 0);
+	}
+	return err ? err : end_answer(s);
 }

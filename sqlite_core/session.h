@@ -42,6 +42,9 @@ struct session {
 	/* A program's answer. */
 	struct stream stream;
 	struct buf answer; /* what was rendered and is not read yet */
+	bool asked; /* something of this request has come */
+	sqlite3_int64 changed; /* total_changes() when the request began */
+	size_t last_line; /* FORMAT_ROWS: bytes at the answer's end that end it */
 };
 
 /** session_new() - NULL if no memory. */

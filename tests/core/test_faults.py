@@ -68,6 +68,20 @@ def failing_batch(db: Db) -> object:
     return "errno EINVAL (22)" in said and "SELECT nowhere\n" in said
 
 
+def failing_request(db: Db) -> object:
+    """A program's request that is wrong, and the line that tells of it, if there was memory."""
+    with db.open("query.rows", BOTH) as file:
+        try:
+            file.write("SELECT 1; SELECT nowhere;")
+        except OSError as error:
+            if error.errno != errno.EINVAL:
+                raise
+        else:
+            raise AssertionError("a wrong request was right")
+        line = file.read_all()
+    return not line or b'"errno":"EINVAL"' in line
+
+
 def two_requests(db: Db) -> object:
     """A transaction over requests; by the next try it is gone."""
     with db.open("query.json", BOTH) as file:
@@ -100,6 +114,9 @@ OPERATIONS: dict[str, Callable[[Db], object]] = {
     "batch with parameters": batch(b"SELECT ?, ?, ?\0text\0\x0400ff\0\x021.5\0", "result.ndjson"),
     "batch in pieces": in_pieces,
     "failing batch": failing_batch,
+    "failing request": failing_request,
+    "session, rows": session("SELECT * FROM t; UPDATE t SET b = b;", "query.rows"),
+    "text with NUL": session(b"SELECT ?;\0\x06610062\0", "query.rows"),
     "session": session("SELECT * FROM t WHERE b LIKE 'row 1%' ORDER BY b DESC"),
     "session, twice a name": session("SELECT 1 AS a, 2 AS a, 3 AS a_2", "query.json"),
     "session, functions": session(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT OR GPL-2.0-only
-"""Rows as CSV, TSV, JSON and NDJSON, read back by Python's own readers."""
+"""Rows in every format, read back by Python's own readers."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from tests.core.engine import Db, File
 
 Value = None | int | float | str | bytes
 FORMATS = ("", ".tsv", ".json", ".ndjson")
+DONE = b'{"changes":0,"last_insert_rowid":0,"in_transaction":false}\n'
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
 VALUES: st.SearchStrategy[Value] = st.one_of(
@@ -62,7 +63,20 @@ def answers(db: Db, rows: Sequence[Sequence[Value]], names: Sequence[str]) -> li
     for suffix, text in zip(FORMATS, pinned, strict=True):
         with db.session("query" + suffix) as session:
             assert session.ask(sql).decode() == text
+    check_rows(db, sql, rows, names)
     return pinned
+
+
+def check_rows(db: Db, sql: bytes, rows: Sequence[Sequence[Value]], names: Sequence[str]) -> None:
+    """query.rows has the names, the values, and its last line."""
+    with db.session("query.rows") as session:
+        answer = session.ask(sql)
+    assert answer.endswith(b"]\n" + DONE)
+    head, *found = (json.loads(line) for line in answer.split(b"\n")[:-2])
+    assert head == list(names)
+    for values, row in zip(found, rows, strict=True):
+        for value, expected in zip(values, row, strict=True):
+            assert same(value, expected), (value, expected)
 
 
 def csv_cell(value: Value) -> str:

@@ -52,15 +52,17 @@ PARAMETERS = [
     (b"\x0400fF", "blob X'00FF'"),
     (b"\x05", "null NULL"),
     ("é日".encode(), "text 'é日'"),
-    (b"\x06", "text '\x06'"),
+    (b"\x06", "text ''"),
+    (b"\x06c3a9", "text 'é'"),
+    (b"\x07", "text '\x07'"),
 ]
 
 
 @pytest.mark.parametrize(("parameter", "expected"), PARAMETERS)
 def test_parameter(db: Db, parameter: bytes, expected: str) -> None:
-    if "\x01" in expected or "\x06" in expected:
+    if "\x01" in expected or "\x07" in expected:
         expected = expected.replace("'\x01'", "unistr('\\u0001')").replace(
-            "'\x06'", "unistr('\\u0006')"
+            "'\x07'", "unistr('\\u0007')"
         )
         found = bound(db, parameter)[0]
         assert found in (expected, "text '" + parameter[-1:].decode() + "'")
@@ -81,6 +83,9 @@ BAD_PARAMETERS = [
     b"\x021.5x",
     b"\x040",
     b"\x04zz",
+    b"\x060",
+    b"\x06zz",
+    b"\x06ff",
     b"\x05x",
     b"\xff",
     b"\x03\xc3",
@@ -143,6 +148,11 @@ def test_many_parameters(db: Db) -> None:
     assert db.cat("value") == b"100\n"
     db.batch(b"SELECT count(*) FROM (VALUES " + b",".join([b"(?)"] * n) + b")\0" + b"x\0" * n)
     assert db.cat("value") == b"%d\n" % n
+
+
+def test_text_with_nul(db: Db) -> None:
+    db.batch(b"SELECT hex(?1) || ' ' || typeof(?1)\0\x06610062\0")
+    assert db.cat("value") == b"610062 text\n"
 
 
 # Errors -------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ import pytest
 from tests.interface.hosts import Mounter
 from tests.interface.tree import Tree, fails, in_child, quote_name
 
-QUERIES = ["query", "query.json", "query.ndjson", "query.tsv"]
+QUERIES = ["query", "query.json", "query.ndjson", "query.tsv", "query.rows"]
 RESULTS = ["result", "result.json", "result.ndjson", "value", "error", "status"]
 TABLE_FILES = ["data.csv", "data.json", "data.ndjson", "schema", "columns", "count"]
 INFO_FILES = ["version", "sqlite_version", "features", "compile_options", "memory"]
