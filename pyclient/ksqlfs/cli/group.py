@@ -7,13 +7,15 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib import import_module
 from typing import Any, NoReturn
 
 import click
 from click.shell_completion import CompletionItem
 
-from ksqlfs.cli.failure import BadFileFailure
+from ksqlfs.cli.failure import BadFileFailure, of_client
+from ksqlfs.errors import Error
 
 
 def end_by(number: signal.Signals) -> NoReturn:
@@ -21,6 +23,36 @@ def end_by(number: signal.Signals) -> NoReturn:
     signal.signal(number, signal.SIG_DFL)
     os.kill(os.getpid(), number)
     raise SystemExit(128 + number)  # the signal is blocked
+
+
+class Ended(BaseException):
+    """A signal asks this process to end; what is half done is undone on the way out."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = signal.Signals(number)
+
+
+def _end(number: int, _frame: object) -> NoReturn:
+    raise Ended(number)
+
+
+def drop_output() -> None:
+    """Have what is still in stdout's buffer go nowhere, as it cannot go where it should."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC), sys.stdout.fileno())
+
+
+def end_with(error: click.ClickException) -> NoReturn:
+    """End this process with the error's sentence and exit code, after what came before it."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        end_by(signal.SIGPIPE)
+    except OSError:
+        drop_output()
+    error.show()
+    sys.exit(error.exit_code)
 
 
 class CommandGroup(click.Group):
@@ -74,20 +106,23 @@ class CommandGroup(click.Group):
     ) -> NoReturn:
         """Run a command and end the process, with one of the documented exit codes."""
         extra.pop("standalone_mode", None)
-        code = 0
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            if signal.getsignal(number) == signal.SIG_DFL:
+                signal.signal(number, _end)
         try:
             outcome = super().main(args, prog_name, standalone_mode=False, **extra)
-            code = outcome if isinstance(outcome, int) else 0
             sys.stdout.flush()
+            sys.exit(outcome if isinstance(outcome, int) else 0)
         except click.ClickException as error:
-            error.show()
-            code = error.exit_code
+            end_with(error)
+        except Error as error:
+            end_with(of_client(error))
         except (click.Abort, KeyboardInterrupt):
             end_by(signal.SIGINT)
         except BrokenPipeError:
             end_by(signal.SIGPIPE)
-        except OSError as error:  # of stdout alone: what concerns a file or the tree is told there
-            failure = BadFileFailure(f"writing the output failed: {error.strerror}")
-            failure.show()
-            code = failure.exit_code
-        sys.exit(code)
+        except (
+            OSError
+        ) as error:  # of stdout: what fails of the tree or a file is told where it does
+            drop_output()
+            end_with(BadFileFailure(f"writing the output failed: {error.strerror}"))

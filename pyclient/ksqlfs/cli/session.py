@@ -1,12 +1,17 @@
 # SPDX-License-Identifier: MIT OR GPL-2.0-only
-"""What every command is given: the global options."""
+"""What every command is given: the global options, and the tree that they name."""
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from ksqlfs import Connection
 
 
 @dataclass
@@ -16,6 +21,20 @@ class Session:
     root: Path | None
     verbose: bool
 
+    def find_root(self) -> Path:
+        """Where the tree is."""
+        from ksqlfs import find_root
+
+        root = find_root(self.root)
+        self.say(f"the tree is at {root}")
+        return root
+
+    def connect(self) -> Connection:
+        """A connection that commits each statement by itself."""
+        import ksqlfs
+
+        return ksqlfs.connect(self.find_root(), isolation_level=None)
+
     def say(self, text: str) -> None:
         """Print a line to stderr if `--verbose` was given."""
         if self.verbose:
@@ -23,3 +42,14 @@ class Session:
 
 
 pass_session = click.make_pass_decorator(Session)
+
+
+def on_terminal() -> bool:
+    """Whether a person sees what is printed."""
+    return sys.stdout.isatty()
+
+
+def hint(text: str) -> None:
+    """Tell a person something that is not part of the answer; nobody else."""
+    if on_terminal() and sys.stderr.isatty():
+        click.echo(text, err=True)

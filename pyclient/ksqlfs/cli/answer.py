@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: MIT OR GPL-2.0-only
+"""Answers in the tree's own formats: its bytes, passed on as they come."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+from collections.abc import Iterator
+from contextlib import closing, suppress
+from pathlib import Path
+
+from ksqlfs.cli.failure import LEFT_OPEN, Failure, is_unreachable, refused, unreachable
+
+# By format, what its files in the tree end in.
+ENDINGS = {"csv": "", "tsv": ".tsv", "json": ".json", "ndjson": ".ndjson"}
+
+CHUNK = 1 << 20
+# What may begin a transaction; a statement that has neither word leaves none open.
+_MAY_BEGIN = re.compile(rb"\b(begin|savepoint)\b", re.IGNORECASE)
+
+
+class _Query:
+    """A query file opened read-write: a private connection."""
+
+    def __init__(self, root: Path, form: str) -> None:
+        self.root = root
+        path = root / f"query{ENDINGS[form]}"
+        try:
+            self.fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        except OSError as error:
+            raise unreachable(path, error) from error
+
+    def close(self) -> None:
+        """Close it; a transaction is rolled back."""
+        os.close(self.fd)
+
+    def write(self, request: bytes) -> None:
+        """Write a request; those of its statements that end in `;` run."""
+        try:
+            os.write(self.fd, request)
+        except OSError as error:
+            raise self.failure(error) from error
+
+    def read(self) -> bytes:
+        """Some bytes of the answer, none at its end."""
+        try:
+            return os.read(self.fd, CHUNK)
+        except OSError as error:
+            raise self.failure(error) from error
+
+    def end(self) -> None:
+        """Fail if a transaction is open: nothing would be left of it."""
+        try:
+            os.write(self.fd, b"BEGIN;")
+        except OSError as error:
+            if error.errno != errno.EINVAL:
+                raise self.failure(error) from error
+            raise Failure(LEFT_OPEN) from error
+
+    def failure(self, error: OSError) -> Failure:
+        """What the tree's file `error` says of a call that failed."""
+        if is_unreachable(error.errno):
+            return unreachable(self.root, error)
+        said = ""
+        with suppress(OSError):
+            said = (self.root / "error").read_text("utf-8", "replace")
+        name = errno.errorcode.get(error.errno or 0, "")
+        message, found, rest = said.partition(f"\nerrno {name} ")
+        if not found:  # another program of this user has failed meanwhile
+            return refused(os.strerror(error.errno or 0), error.errno)
+        return refused(message, error.errno, rest.partition("\n")[2])
+
+
+def stream(root: Path, form: str, request: bytes) -> Iterator[bytes]:
+    """Run a request of statements and parameters, and pass its answer on without holding it.
+
+    A transaction that it leaves open is a `Failure`, as it is for a batch.
+    """
+    with closing(_Query(root, form)) as query:
+        query.write(request)
+        while chunk := query.read():
+            yield chunk
+        if _MAY_BEGIN.search(request):
+            query.end()

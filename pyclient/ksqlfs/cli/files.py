@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: MIT OR GPL-2.0-only
+"""Files of the user's own: written whole or not at all, and progress bars."""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, TypeVar
+
+import click
+
+from ksqlfs.cli.failure import unreadable
+
+if TYPE_CHECKING:
+    from click._termui_impl import ProgressBar
+
+Item = TypeVar("Item")
+
+
+def pulse(label: str, items: Iterable[Item]) -> ProgressBar[Item]:
+    """The items, with something that moves on a terminal's stderr as they are taken."""
+    return click.progressbar(items, label=label, file=sys.stderr, hidden=not sys.stderr.isatty())
+
+
+def bar(label: str, length: int) -> ProgressBar[int]:
+    """A progress bar on a terminal's stderr, moved by its `update()`."""
+    hidden = not sys.stderr.isatty()
+    return click.progressbar(length=length, label=label, file=sys.stderr, hidden=hidden)
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """Open a file for writing that takes the path's place once the block is done.
+
+    If the block fails, the path is as it was and nothing is left.  What is no regular file, such
+    as a pipe or a device, is written to as it is.
+    """
+    try:
+        path = path.resolve()
+        mode = path.stat().st_mode if path.exists() else None
+        if mode is not None and not stat.S_ISREG(mode):
+            with path.open("wb", buffering=0) as file:
+                yield file
+            return
+        fd, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    except OSError as error:
+        raise unreadable(path, error) from error
+    try:
+        with open(fd, "wb") as file:
+            os.fchmod(fd, stat.S_IMODE(mode) if mode is not None else 0o666 & ~_umask())
+            yield file
+            file.flush()
+            os.fsync(fd)
+        os.replace(name, path)
+    except BaseException as error:
+        with suppress(OSError):
+            os.unlink(name)
+        if isinstance(error, OSError):
+            raise unreadable(path, error) from error
+        raise
+
+
+def _umask() -> int:
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
