@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import errno
+import signal
 from pathlib import Path
 from typing import IO, Any
 
@@ -68,6 +69,14 @@ class BadFileFailure(Failure):
     """A file to read or to write is missing or bad."""
 
     exit_code = 4
+
+
+class Ended(BaseException):
+    """A signal asks this process to end; what is half done is undone on the way out."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = signal.Signals(number)
 
 
 def _and(message: str, remedy: str | None) -> str:

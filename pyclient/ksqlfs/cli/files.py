@@ -4,17 +4,18 @@
 from __future__ import annotations
 
 import os
+import signal
 import stat
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, TypeVar
+from typing import TYPE_CHECKING, BinaryIO, NoReturn, TypeVar
 
 import click
 
-from ksqlfs.cli.failure import unreadable
+from ksqlfs.cli.failure import Ended, unreadable
 
 if TYPE_CHECKING:
     from click._termui_impl import ProgressBar
@@ -31,6 +32,24 @@ def bar(label: str, length: int) -> ProgressBar[int]:
     """A progress bar on a terminal's stderr, moved by its `update()`."""
     hidden = not sys.stderr.isatty()
     return click.progressbar(length=length, label=label, file=sys.stderr, hidden=hidden)
+
+
+def _end(number: int, _frame: object) -> NoReturn:
+    raise Ended(number)
+
+
+@contextmanager
+def undone_by_signals() -> Iterator[None]:
+    """Let the signals that ask a process to end raise `Ended` in the block."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+    for number, handler in before.items():
+        if handler == signal.SIG_DFL:
+            signal.signal(number, _end)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 import click
 from click.shell_completion import CompletionItem
 
-from ksqlfs.cli.failure import BadFileFailure, of_client
+from ksqlfs.cli.failure import BadFileFailure, Ended, of_client
 from ksqlfs.errors import Error
 
 
@@ -23,18 +23,6 @@ def end_by(number: signal.Signals) -> NoReturn:
     signal.signal(number, signal.SIG_DFL)
     os.kill(os.getpid(), number)
     raise SystemExit(128 + number)  # the signal is blocked
-
-
-class Ended(BaseException):
-    """A signal asks this process to end; what is half done is undone on the way out."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__(number)
-        self.number = signal.Signals(number)
-
-
-def _end(number: int, _frame: object) -> NoReturn:
-    raise Ended(number)
 
 
 def drop_output() -> None:
@@ -106,9 +94,6 @@ class CommandGroup(click.Group):
     ) -> NoReturn:
         """Run a command and end the process, with one of the documented exit codes."""
         extra.pop("standalone_mode", None)
-        for number in (signal.SIGTERM, signal.SIGHUP):
-            if signal.getsignal(number) == signal.SIG_DFL:
-                signal.signal(number, _end)
         try:
             outcome = super().main(args, prog_name, standalone_mode=False, **extra)
             sys.stdout.flush()
@@ -118,11 +103,14 @@ class CommandGroup(click.Group):
         except Error as error:
             end_with(of_client(error))
         except (click.Abort, KeyboardInterrupt):
+            with suppress(OSError):
+                sys.stdout.flush()
             end_by(signal.SIGINT)
+        except Ended as error:
+            end_by(error.number)
         except BrokenPipeError:
             end_by(signal.SIGPIPE)
-        except (
-            OSError
-        ) as error:  # of stdout: what fails of the tree or a file is told where it does
+        except OSError as error:
+            # Of stdout: what fails of the tree or of a file is told where it does.
             drop_output()
             end_with(BadFileFailure(f"writing the output failed: {error.strerror}"))

@@ -6,6 +6,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import math
 import sys
 from pathlib import Path
 from typing import Any
@@ -88,3 +89,12 @@ def from_json(value: Any) -> Value:
     if value is None or isinstance(value, int | float | str):
         return value
     raise ValueError("is a list or an object, which SQL has not")
+
+
+def to_json(value: Value) -> Any:
+    """A value of SQL as one of JSON: blobs as the tree writes them, infinity as a word."""
+    if isinstance(value, bytes):
+        return {"$base64": base64.b64encode(value).decode()}
+    if isinstance(value, float) and math.isinf(value):
+        return "Inf" if value > 0 else "-Inf"
+    return value

@@ -53,3 +53,11 @@ def hint(text: str) -> None:
     """Tell a person something that is not part of the answer; nobody else."""
     if on_terminal() and sys.stderr.isatty():
         click.echo(text, err=True)
+
+
+def confirm(sentence: str) -> None:
+    """Ask a person before something is lost; without one fail, and name `--yes`."""
+    if not sys.stdin.isatty():
+        raise click.UsageError(f"{sentence}  Say --yes to do it.")
+    if not click.confirm(f"{sentence}  Go on?", err=True):
+        raise click.UsageError("Not done.")
