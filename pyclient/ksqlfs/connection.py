@@ -8,7 +8,7 @@ import os
 import threading
 import warnings
 import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, NoReturn
@@ -27,9 +27,11 @@ from ksqlfs.errors import (
 from ksqlfs.paths import find_root, unescape_name
 from ksqlfs.statements import Parameters, Statement
 from ksqlfs.table import Table
-from ksqlfs.values import BLOB_MARK, decode, decode_with_blobs
+from ksqlfs.values import decode_lines, scan
 from ksqlfs.watch import Watch
 
+# Names of columns, rows, last line, stream: see Connection.ask().
+Answer = tuple[list[str] | None, Sequence[Any], dict[str, Any] | None, Stream | None]
 RowFactory = Callable[[Cursor, tuple[Any, ...]], Any]
 
 _READ_SIZE = 1 << 16
@@ -81,6 +83,9 @@ class Connection:
         self._transaction = False
         # None, a reference to the Stream that is being read, or _UNKNOWN.
         self._unread: Any = None
+        # The last line of the last answer that had rows, and what it says.
+        self._tail_line = b"\0"
+        self._tail: dict[str, Any] = {}
         self._forked = False
         self._set_level(isolation_level)
         path = root / "query.rows"
@@ -177,9 +182,7 @@ class Connection:
     @property
     def total_changes(self) -> int:
         """Rows inserted, updated and deleted since the connection was opened."""
-        with self.lock:
-            items, _tail, _stream = self.ask(b"SELECT total_changes()")
-        return int(items[1][0])
+        return int(self.execute("SELECT total_changes()").fetchone()[0])
 
     # The tree
 
@@ -260,13 +263,17 @@ class Connection:
             return self._begin
         return ""
 
-    def ask(
-        self, request: bytes, begun: bool = False
-    ) -> tuple[list[Any], dict[str, Any] | None, Stream | None]:
+    def ask(self, request: bytes, statement: Statement, begun: bool = False) -> Answer:
         """Send a request, or with `begun` the rest of one, and read.
 
+        Args:
+            request: What is written.
+            statement: Its last statement, which remembers its columns.
+            begun: Has the beginning been written?
+
         Returns:
-            The columns and rows; and the answer's last line, or the stream that brings the rest.
+            The names of the columns, or None; rows as lists; and the answer's last line, or the
+            stream that brings the rest.
 
         Raises:
             Error: The request failed.
@@ -282,22 +289,42 @@ class Connection:
             answer = os.read(fd, _READ_SIZE)
         except OSError as error:
             self._fail(error)
+        header = statement.header
+        if answer.endswith(self._tail_line) and answer.startswith(header):
+            # Begin and end are those of an answer before: there is only a row to look at.
+            self._transaction = self._tail["in_transaction"]
+            self._unread = None
+            body = answer[len(header) : -len(self._tail_line)].decode()
+            if not body:
+                return statement.columns, (), self._tail, None
+            row, end = scan(body, 0)
+            if end + 1 == len(body):
+                return statement.columns, (row,), self._tail, None
+            return statement.columns, decode_lines(body.encode()), self._tail, None
+        return self._take(answer, statement)
+
+    def _take(self, answer: bytes, statement: Statement) -> Answer:
+        """Look at the whole of an answer's first bytes."""
         if answer[-2:] != END:
             return self._begin_stream(answer)
-        text = f"[{answer.decode()[:-1].replace(chr(10), ',')}]"
-        items = (decode_with_blobs if BLOB_MARK in answer else decode)(text)[0]
+        items = decode_lines(answer)
         tail = items.pop()
-        self._transaction = tail["in_transaction"]
-        self._unread = None
+        self.settle(tail)
         if "error" in tail:
             raise errors.error_of_answer(tail)
-        return items, tail, None
+        if not items:
+            return None, (), tail, None
+        names = items.pop(0)
+        statement.header = answer[: answer.index(b"\n") + 1]
+        statement.columns = names
+        self._tail_line = answer[answer.rindex(b"\n", 0, -1) + 1 :]
+        self._tail = tail
+        return names, items, tail, None
 
-    def command(self, sql: str) -> dict[str, Any]:
-        """Run a statement that returns no rows; return the answer's last line."""
+    def command(self, sql: str) -> None:
+        """Run a statement that returns no rows."""
         with self.lock:
-            _items, tail, _stream = self.ask(sql.encode())
-        return tail or {}
+            self.ask(sql.encode(), Statement(sql))
 
     def run_script(self, script: bytes) -> None:
         """Run several statements; rows are dropped."""
@@ -309,7 +336,7 @@ class Connection:
             except OSError as error:
                 self._fail(error)
             try:
-                _items, _tail, stream = self.ask(_SCRIPT_GOES_ON + script, begun=True)
+                *_, stream = self.ask(_SCRIPT_GOES_ON + script, Statement(""), begun=True)
                 while stream is not None and stream.rows():
                     pass
             except DatabaseError as error:
@@ -362,17 +389,16 @@ class Connection:
         except OSError as error:
             raise errors.error_of_call(error, f"listing {self.root / directory}") from None
 
-    def _begin_stream(
-        self, answer: bytes
-    ) -> tuple[list[Any], dict[str, Any] | None, Stream | None]:
+    def _begin_stream(self, answer: bytes) -> Answer:
         if not answer:
             raise InternalError("The tree gave no answer.")
         stream = Stream(self, answer)
         self._unread = weakref.ref(stream)
-        items = stream.rows()
+        rows = stream.rows()
+        names = rows.pop(0) if rows else None
         if stream.ended_well():
-            return items, stream.tail, None
-        return items, None, stream
+            return names, rows, stream.tail, None
+        return names, rows, None, stream
 
     def _free(self) -> None:
         """Make the connection ready for a request, whatever came before."""
@@ -386,7 +412,7 @@ class Connection:
                 os.write(self._fd, _SPOIL)
                 os.read(self._fd, _READ_SIZE)
             except OSError:
-                tail = decode(self._read_failure().decode())[0]
+                tail = scan(self._read_failure().decode(), 0)[0]
                 self.settle(tail)
             return
         stream = unread()
@@ -409,7 +435,7 @@ class Connection:
         line = self._read_failure()
         if not line:
             self._lose(error)
-        tail = decode(line.decode())[0]
+        tail = scan(line.decode(), 0)[0]
         self.settle(tail)
         raise errors.error_of_answer(tail) from None
 

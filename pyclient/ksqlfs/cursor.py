@@ -8,8 +8,8 @@ from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from ksqlfs.errors import DataError, ProgrammingError
-from ksqlfs.statements import Parameters, Statement
+from ksqlfs.errors import ProgrammingError
+from ksqlfs.statements import Parameters, Statement, not_unicode
 
 if TYPE_CHECKING:
     from ksqlfs.answer import Stream
@@ -108,22 +108,22 @@ class Cursor:
             next(_CLOSED)
         connection = self.connection
         with connection.lock:
-            if self._lists is not _NO_COLUMNS:
-                self._reset()
+            if self._stream is not None:
+                self._drop_stream()
+            self.rowcount = -1
+            self._names = None
+            self._lists = self._rows = _NO_COLUMNS
             statement = connection.statements.get(sql) or connection.prepare(sql)
-            text = statement.bind(parameters)
             if statement.changes:
-                text = connection.begin + text
-            try:
-                request = text.encode()
-            except UnicodeEncodeError as error:
-                raise _not_unicode(error) from None
-            items, tail, self._stream = connection.ask(request)
+                request = statement.bind(parameters, connection.begin)
+            else:
+                request = statement.bind(parameters)
+            names, rows, tail, self._stream = connection.ask(request, statement)
             if statement.changes:
                 self._count(statement, tail)
-        if items:
-            lists = self._lists = iter(items)
-            self._names = next(lists)
+        if names is not None:
+            self._names = names
+            lists = self._lists = iter(rows)
             if self._row_factory is None:
                 self._rows = map(tuple, lists)
             else:
@@ -178,7 +178,7 @@ class Cursor:
         try:
             text = script.encode()
         except UnicodeEncodeError as error:
-            raise _not_unicode(error) from None
+            raise not_unicode(error) from None
         with self.connection.lock:
             self._reset()
             self.connection.commit()
@@ -269,11 +269,8 @@ class Cursor:
         connection = self.connection
         changes = 0
         for values in parameters:
-            try:
-                request = (connection.begin + statement.bind(values)).encode()
-            except UnicodeEncodeError as error:
-                raise _not_unicode(error) from None
-            _items, tail, stream = connection.ask(request)
+            request = statement.bind(values, connection.begin)
+            _names, _rows, tail, stream = connection.ask(request, statement)
             while stream is not None and stream.rows():
                 pass
             tail = stream.tail if stream is not None else tail
@@ -304,10 +301,3 @@ class Cursor:
         rows = map(tuple, lists)
         factory = self._row_factory
         self._rows = rows if factory is None else map(partial(factory, self), rows)
-
-
-def _not_unicode(error: UnicodeEncodeError) -> DataError:
-    return DataError(
-        f"Text with the lone surrogate {error.object[error.start]!a} is not Unicode: it cannot be"
-        " stored."
-    )

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from ksqlfs.errors import ProgrammingError
+from ksqlfs.errors import DataError, ProgrammingError
 from ksqlfs.values import ENCODERS, encode_other
 
 # SQLite's tokens, as far as they matter here (its tokenize.c): what is quoted, comments, words,
@@ -46,9 +46,11 @@ class Statement:
             one that has no name.
         changes: Is it an INSERT, UPDATE, DELETE or REPLACE?
         inserts: Is it an INSERT or REPLACE?
+        header: The first line of its last answer that had rows; unlikely bytes before.
+        columns: What that line says.
     """
 
-    __slots__ = ("changes", "inserts", "names", "text")
+    __slots__ = ("changes", "columns", "count", "header", "inserts", "names", "text")
 
     def __init__(self, sql: str) -> None:
         """Look through a statement.
@@ -79,10 +81,17 @@ class Statement:
         self.text = sql[:end].rstrip() if verb else ";"
         self.names = numbers.names()
         self.changes = verb in _CHANGING
+        self.count = len(self.names)
+        self.header = b"\0"
+        self.columns: list[str] = []
         self.inserts = verb in ("INSERT", "REPLACE")
 
-    def bind(self, parameters: Parameters) -> str:
+    def bind(self, parameters: Parameters, before: str = "") -> bytes:
         """Return the request: the text, and the parameters as the tree takes them.
+
+        Args:
+            parameters: The values.
+            before: SQL to be run before it, ended by `;`.
 
         Raises:
             ProgrammingError: Too many, too few, or one that is missing, or of a type that
@@ -91,18 +100,20 @@ class Statement:
         """
         if type(parameters) is not tuple and isinstance(parameters, Mapping):
             parameters = self._in_order(parameters)
-        elif len(parameters) != len(self.names):
+        elif len(parameters) != self.count:
             raise ProgrammingError(
-                f"The statement has {_count(len(self.names))}, {len(parameters)} given."
+                f"The statement has {_count(self.count)}, {len(parameters)} given."
             )
-        if not self.names:
-            return self.text
-        parts = [self.text]
-        for value in parameters:
-            encode = ENCODERS.get(type(value), encode_other)
-            parts.append(encode(value))
-        parts.append("")
-        return "\0".join(parts)
+        request = before + self.text
+        try:
+            if not self.count:
+                return request.encode()
+            request += "\0"
+            for value in parameters:
+                request += ENCODERS.get(type(value), encode_other)(value)
+            return request.encode()
+        except UnicodeEncodeError as error:
+            raise not_unicode(error) from None
 
     def _in_order(self, parameters: Mapping[str, Any]) -> list[Any]:
         values = []
@@ -116,6 +127,14 @@ class Statement:
             except KeyError:
                 raise ProgrammingError(f"No value is given for the parameter {name!r}.") from None
         return values
+
+
+def not_unicode(error: UnicodeEncodeError) -> DataError:
+    """Make the exception for a text that has no UTF-8."""
+    return DataError(
+        f"Text with the lone surrogate {error.object[error.start]!a} is not Unicode: it cannot be"
+        " stored."
+    )
 
 
 def _count(number: int) -> str:

@@ -11,9 +11,9 @@ from typing import Any
 
 from ksqlfs.errors import DataError, ProgrammingError
 
-# docs/interface.md, Parameters: the first character says the type.
+# docs/interface.md, Parameters: the first character says the type, and a NUL ends each.
 _LEAST, _MOST = -(2**63), 2**63 - 1
-_NULL = "\x05"
+_NULL = "\x05\0"
 
 
 def _encode_none(_value: None) -> str:
@@ -22,30 +22,30 @@ def _encode_none(_value: None) -> str:
 
 def _encode_int(value: int) -> str:
     if _LEAST <= value <= _MOST:
-        return f"\x01{value}"
+        return f"\x01{value}\0"
     raise DataError("An int outside of 64 bits cannot be stored.")
 
 
 def _encode_bool(value: bool) -> str:
-    return "\x011" if value else "\x010"
+    return "\x011\0" if value else "\x010\0"
 
 
 def _encode_float(value: float) -> str:
     # repr() is the shortest text that reads back as the same number; inf and nan are other words.
     text = repr(value)
     if text[-1] in "fn":
-        return {"inf": "\x02Inf", "-inf": "\x02-Inf"}.get(text, _NULL)
-    return "\x02" + text
+        return {"inf": "\x02Inf\0", "-inf": "\x02-Inf\0"}.get(text, _NULL)
+    return f"\x02{text}\0"
 
 
 def _encode_str(value: str) -> str:
     if "\0" in value:
-        return "\x06" + value.encode().hex()
-    return "\x03" + value
+        return f"\x06{value.encode().hex()}\0"
+    return f"\x03{value}\0"
 
 
 def _encode_bytes(value: bytes | bytearray | memoryview) -> str:
-    return "\x04" + value.hex()
+    return f"\x04{value.hex()}\0"
 
 
 ENCODERS: dict[type, Callable[[Any], str]] = {
@@ -85,17 +85,13 @@ def _blob(found: dict[str, Any]) -> Any:
     return found if encoded is None else binascii.a2b_base64(encoded)
 
 
-# Two ready decoders: looking at objects costs, and few answers have blobs. The characters of
-# BLOB_MARK cannot stand inside a JSON string, where quotes have a backslash.
-BLOB_MARK = b'{"$base64":'
-decode = json.JSONDecoder().raw_decode
-decode_with_blobs = json.JSONDecoder(object_hook=_blob).raw_decode
+# Gives the value at a place of a text, and where it ends. Only blobs make it call _blob().
+scan: Callable[[str, int], tuple[Any, int]] = json.JSONDecoder(object_hook=_blob).raw_decode
 
 
 def decode_lines(lines: bytes) -> list[Any]:
-    """Return the value of each line of JSON; the last line need not be ended.
+    """Return the value of each line of JSON; the last is ended too.
 
     Rows come as lists. A raw newline in JSON is never part of a value.
     """
-    text = f"[{lines.decode().rstrip().replace(chr(10), ',')}]"
-    return (decode_with_blobs if BLOB_MARK in lines else decode)(text)[0]  # type: ignore[no-any-return]  # json's
+    return scan((b"[" + lines[:-1].replace(b"\n", b",") + b"]").decode(), 0)[0]  # type: ignore[no-any-return]  # an array is a list
