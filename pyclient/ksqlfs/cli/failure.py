@@ -33,6 +33,17 @@ _TREE_REMEDIES = {
     errno.ENOENT: _ABSENT,
     errno.ENOTDIR: _ABSENT,
 }
+# The same of a call on a file of the user's own.
+_FILE_REMEDIES = {
+    errno.ENOENT: "look at the name and the folder",
+    errno.EISDIR: "name a file",
+    errno.ENOTDIR: "look at the folder's name",
+    errno.EACCES: "use another folder, or run it as who may",
+    errno.EROFS: "use another folder",
+    errno.ENOSPC: "make room, or use another disk",
+    errno.EDQUOT: "make room, or use another disk",
+    errno.ENXIO: "name a file",
+}
 # Errnos that no statement has.
 _NO_TREE = {errno.EACCES, errno.ENOTCONN, errno.ENODEV, errno.ECONNABORTED}
 
@@ -107,4 +118,4 @@ def of_client(error: Error) -> Failure:
 
 def unreadable(path: Path | str, error: OSError) -> BadFileFailure:
     """The failure of a call on a file of the user's own."""
-    return BadFileFailure(f"{path}: {error.strerror}")
+    return BadFileFailure(_and(f"{path}: {error.strerror}", _FILE_REMEDIES.get(error.errno or 0)))

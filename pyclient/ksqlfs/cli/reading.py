@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, BinaryIO, NoReturn, Protocol
 
 from ksqlfs.cli.failure import BadFileFailure
-from ksqlfs.cli.render import Value
+from ksqlfs.cli.render import Value, counted
 from ksqlfs.cli.request import from_json
 
 # The names of the columns that a record has, and its values.
@@ -127,7 +127,8 @@ class CsvReader(_Lines):
                 fields = next(reader, None)
             except csv.Error as error:
                 self.line = begin
-                self.fail(f"{error}; put the field into double quotes, and double those in it")
+                what = "a quoted field has no end" if "end of data" in str(error) else str(error)
+                self.fail(f"{what}; put the field into double quotes, and double those in it")
             if fields is None:
                 return
             self.line, begin = begin, self.line + 1
@@ -152,7 +153,7 @@ class CsvReader(_Lines):
 
     def _fail_ragged(self, has: int, wanted: int) -> NoReturn:
         hint = "quote fields that hold the delimiter, or name another by --delimiter"
-        self.fail(f"{has} fields instead of {wanted}; {hint}")
+        self.fail(f"{counted(has, 'field')} instead of {wanted}; {hint}")
 
     def _values(self, fields: list[str]) -> list[Value]:
         """NULL and the empty text are told apart by the quotes, which the csv module drops."""

@@ -57,16 +57,13 @@ def _table(columns: Sequence[str], rows: Sequence[Row], form: str) -> str:
     from tabulate import tabulate
 
     escape = _escape_markdown if form == "markdown" else str
-    numbers = [
-        bool(rows) and all(isinstance(row[i], int | float | None) for row in rows)
-        for i in range(len(columns))
-    ]
+    kinds = [{type(row[i]) for row in rows} - {type(None)} for i in range(len(columns))]
     return tabulate(
         [[escape(cell(value)) for value in row] for row in rows],
         [escape(printable(name)) for name in columns],
         _STYLES[form],
         disable_numparse=True,
-        colalign=["right" if number else "left" for number in numbers],
+        colalign=["right" if kind and kind <= {int, float} else "left" for kind in kinds],
         preserve_whitespace=True,
     )
 

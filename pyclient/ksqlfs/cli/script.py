@@ -39,5 +39,5 @@ def _is_empty(sql: str) -> bool:
 def encode(sql: str, parameters: Parameters) -> bytes:
     """A request as a query file takes it; the parameters are those of the last statement."""
     if parameters and (statements := split(sql)):
-        sql = "".join(statements[:-1]) + Statement(statements[-1]).bind(parameters)
+        return "".join(statements[:-1]).encode() + Statement(statements[-1]).bind(parameters)
     return sql.encode()
