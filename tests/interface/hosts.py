@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import itertools
 import os
 import tempfile
@@ -11,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
+from ksqlfs import fuse
 from tests.interface.tree import Tree
 
 MS_RDONLY = 1
@@ -68,6 +70,22 @@ class KernelHost:
         kernel_unmount(directory)
 
 
+class FuseHost:
+    """The server in user space."""
+
+    name = "fuse"
+
+    def mount(self, source: str, directory: Path, options: Mapping[str, str]) -> None:
+        words = [f"{key}={value}" if value else key for key, value in options.items()]
+        try:
+            fuse.mount(directory, source, fuse.Options.parse(words))
+        except fuse.MountError as error:
+            raise OSError(errno.EINVAL, str(error), str(directory)) from error
+
+    def unmount(self, directory: Path) -> None:
+        fuse.unmount(directory)
+
+
 def filesystem_of(path: Path) -> str | None:
     """The type of what is mounted on exactly this directory, the uppermost; None for nothing."""
     found = None
@@ -81,7 +99,8 @@ def filesystem_of(path: Path) -> str | None:
 
 def host_of(root: Path) -> Host | None:
     """The host that has mounted this root; None when the tests do not know it (yet)."""
-    return {"ksqlfs": KernelHost()}.get(filesystem_of(root) or "")
+    hosts: dict[str, Host] = {"ksqlfs": KernelHost(), "fuse.ksqlfs": FuseHost()}
+    return hosts.get(filesystem_of(root) or "")
 
 
 class Mounter:

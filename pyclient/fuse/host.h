@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/*
+ * host.h - the FUSE host: the engine's tree as libfuse's low-level calls.
+ *
+ *	host.c	   one mount: the session, its threads, its end (the call for Python)
+ *	ops.c	   each FUSE request as a call of ksql_core.h, and its errno
+ *	nodes.c	   which node a FUSE node id stands for
+ *	client.c   what /proc tells of the process that made a request
+ */
+#ifndef KSQLFS_HOST_H
+#define KSQLFS_HOST_H
+
+#define FUSE_USE_VERSION 35
+
+#include <fuse_lowlevel.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "ksql_core.h"
+#include "serve.h"
+
+/* Bytes that one READ or WRITE carries at most. */
+#define HOST_IO_MAX (1024u * 1024u)
+
+struct open_file;
+
+/**
+ * struct node - what a FUSE node id, its address, stands for
+ * @node: the engine's, one count of it owned; never changes
+ * @lookups: how often the kernel has been told of it and has not forgotten it;
+ *	under nodes.c's lock
+ * @generation: never the same for two nodes of this machine's mounts, as far as
+ *	chance can tell; never changes
+ * @next: in its bucket; under nodes.c's lock
+ */
+struct node {
+	struct ksql_node *node;
+	uint64_t lookups;
+	uint32_t generation;
+	struct node *next;
+};
+
+/**
+ * struct worker - a thread that serves requests
+ * @cancel: what the engine looks at: not 0 ends what runs; atomic
+ * @waits: NULL, or the file whose lock the thread waits for; under its mutex
+ * @buf: for what is read; owned, used by the thread alone
+ * @buf_size: bytes at @buf
+ * @thread, @next: under the host's lock
+ */
+struct worker {
+	int cancel;
+	struct open_file *waits;
+	char *buf;
+	size_t buf_size;
+	pthread_t thread;
+	struct worker *next;
+};
+
+/**
+ * struct host - a mount
+ * @mount: what was asked for
+ * @db: the database, counted
+ * @uid, @gid, @mode: of all files; never change
+ * @root: the top directory's node; never changes
+ * @session: libfuse's
+ * @stopping: no request shall run on; atomic
+ * @watch: tells of commits
+ * @changed_fd: an eventfd that @watch writes to
+ * @ended_fd: an eventfd that the first worker to see the mount's end writes to
+ * @lock: of what follows
+ * @ended: signalled when a worker ends
+ * @workers: all threads, @worker_count of them; @idle wait for a request
+ * @polled: files whose pollers want to be woken
+ */
+struct host {
+	const struct ksqlfs_mount *mount;
+	struct ksql_db *db;
+	uid_t uid;
+	gid_t gid;
+	uint32_t mode;
+	struct node root;
+	struct fuse_session *session;
+	int stopping;
+	struct ksql_watch watch;
+	int changed_fd;
+	int ended_fd;
+	pthread_mutex_t lock;
+	pthread_cond_t ended;
+	struct worker *workers;
+	unsigned int worker_count;
+	unsigned int idle;
+	struct open_file *polled;
+};
+
+extern const struct fuse_lowlevel_ops host_ops;
+
+/* host.c: the thread that runs, as a worker of its host. */
+extern __thread struct worker *worker_self;
+void host_ready(struct host *host);
+
+int host_limits(struct ksql_options *options, const char *text, char *message,
+		size_t size);
+
+/* ops.c */
+void ops_wake_pollers(struct host *host);
+
+/* nodes.c */
+int nodes_init(void);
+struct node *nodes_enter(struct ksql_node *node);
+void nodes_forget(struct node *node, uint64_t lookups);
+
+/* client.c */
+pid_t client_process(pid_t thread);
+bool client_is_process(pid_t thread, pid_t process);
+bool client_in_group(fuse_req_t req, gid_t own, gid_t gid);
+bool client_was_killed(pid_t thread);
+bool client_has_open(pid_t process, uint64_t node_id, uint32_t generation);
+
+#endif /* KSQLFS_HOST_H */

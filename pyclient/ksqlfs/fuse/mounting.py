@@ -1,0 +1,250 @@
+# SPDX-License-Identifier: MIT OR GPL-2.0-only
+"""Mounting and unmounting: in the foreground or as a daemon, over a dead mount, a second time."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn
+
+from ksqlfs.fuse.options import Options
+from ksqlfs.mounts import FUSE_TYPE, Mount, ksqlfs_mounts, mount_at
+
+DEFAULT_SOURCE = "ksqlfs"
+DEFAULT_MODE = 0o750
+_MESSAGE_SIZE = 512
+
+
+class MountError(Exception):
+    """A mount that could not be made, changed or taken away: one sentence, with the remedy."""
+
+
+def _binding() -> Any:
+    try:
+        import _ksqlfs_fuse
+    except ImportError as error:
+        raise MountError(
+            f"the FUSE host is not installed ({error}): `pip install ksqlfs[fuse]`, or in a clone"
+            " of the repository `pip install . ./pyclient/fuse`"
+        ) from error
+    return _ksqlfs_fuse
+
+
+# --- the server ---------------------------------------------------------------------------------
+
+
+def _serve(source: str, directory: Path, options: Options, ready: int, text: str) -> None:
+    """Mount and serve until the mount's end; `text` is written to `ready` when it answers."""
+    binding = _binding()
+    ffi, lib = binding.ffi, binding.lib
+    strings = [
+        ffi.new("char[]", os.fsencode(word))
+        for word in (source, directory, options.for_fuse(source), ",".join(options.limits), text)
+    ]
+    mount = ffi.new("struct ksqlfs_mount *")
+    mount.source, mount.directory, mount.fuse_options, mount.limits, mount.ready_text = strings
+    mount.uid = os.getuid() if options.uid is None else options.uid
+    mount.gid = os.getgid() if options.gid is None else options.gid
+    mount.mode = DEFAULT_MODE if options.mode is None else options.mode
+    mount.ready_fd = ready
+    message = ffi.new("char[]", _MESSAGE_SIZE)
+    if lib.ksqlfs_serve(mount, message, _MESSAGE_SIZE) < 0:
+        why = ffi.string(message).decode(errors="replace")
+        raise MountError(f"{directory} could not be mounted: {why}{_hint()}")
+
+
+def _hint() -> str:
+    """What commonly keeps FUSE from mounting, as far as it can be seen."""
+    if not os.path.exists("/dev/fuse"):
+        return "; there is no /dev/fuse: load the kernel's module fuse"
+    if not os.access("/dev/fuse", os.R_OK | os.W_OK):
+        return "; /dev/fuse is closed to this user: root may open it by `chmod 666 /dev/fuse`"
+    if os.geteuid() != 0 and shutil.which("fusermount3") is None:
+        return "; there is no fusermount3: install the package fuse3"
+    return ""
+
+
+def _notify_socket() -> int | None:
+    """A descriptor that leads to systemd, if it waits to be told."""
+    address = os.environ.pop("NOTIFY_SOCKET", None)
+    if not address:
+        return None
+    notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
+    notify.connect("\0" + address[1:] if address.startswith("@") else address)
+    return notify.detach()
+
+
+def _serve_in_foreground(source: str, directory: Path, options: Options) -> None:
+    notify = _notify_socket()
+    if notify is None:
+        ready, text = sys.stderr.fileno(), f"ksqlfs: {source} is mounted at {directory}\n"
+    else:
+        ready, text = notify, "READY=1"
+    _serve(source, directory, options, ready, text)
+
+
+def _become_daemon(ready: int) -> None:
+    """Keep nothing of who called: session, working directory, open files."""
+    os.setsid()
+    os.chdir("/")
+    null = os.open(os.devnull, os.O_RDWR)
+    for descriptor in (0, 1):
+        os.dup2(null, descriptor)
+    os.closerange(3, ready)
+    os.closerange(ready + 1, os.sysconf("SC_OPEN_MAX"))
+
+
+def _daemon_main(ready: int, serve: Callable[[int], None]) -> NoReturn:
+    status = 1
+    try:
+        _become_daemon(ready)
+        serve(ready)
+        status = 0
+    except BaseException as error:  # noqa: BLE001 - whatever it is, the parent is to tell of it
+        os.write(ready, b"!" + str(error).encode(errors="replace"))
+    os._exit(status)
+
+
+def _serve_as_daemon(source: str, directory: Path, options: Options) -> None:
+    """Return when the mount answers."""
+    _binding()  # what is missing is told best by the parent
+    ours, theirs = os.pipe()
+    if os.fork() == 0:
+        _daemon_main(theirs, lambda ready: _serve(source, directory, options, ready, "+"))
+    os.close(theirs)
+    with open(ours, "rb") as answers:
+        answer = answers.read(1)
+        if answer != b"+":
+            why = answers.read().decode(errors="replace")
+            raise MountError(why or f"{directory}: the server ended before it was ready")
+
+
+# --- mounting -----------------------------------------------------------------------------------
+
+
+def _same_database(source: str) -> Mount | None:
+    """A mount of this user's that serves this database already."""
+    for mount in ksqlfs_mounts():
+        if (mount.type, mount.source, mount.owner) == (FUSE_TYPE, source, os.geteuid()):
+            try:
+                os.stat(mount.directory)
+            except OSError:
+                continue
+            return mount
+    return None
+
+
+def _bind(first: Mount, directory: Path, options: Options) -> None:
+    """Let a second directory show a database that is mounted: servers cannot share one."""
+    if os.geteuid() != 0:
+        raise MountError(
+            f"the database {first.source} is mounted at {first.directory} already, and only root"
+            " can mount it a second time: give another by --source NAME"
+        )
+    if not options.owns_nothing or "ro" in options.flags:
+        raise MountError(
+            f"the database {first.source} is mounted at {first.directory} already: its options"
+            f" are changed by `ksqlctl mount -o remount,... {first.directory}`"
+        )
+    _run(["mount", "--bind", os.fspath(first.directory), os.fspath(directory)], directory)
+
+
+def _run(command: list[str], directory: Path) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        why = done.stderr.strip() or f"{command[0]} failed"
+        raise MountError(f"{directory}: {why}")
+
+
+def _checked_directory(directory: Path) -> Path:
+    """Take away a dead mount, and say what else is wrong."""
+    while True:
+        try:
+            if not directory.is_dir():
+                raise MountError(f"{directory} is not a directory: make it by `mkdir {directory}`")
+            os.listdir(directory)
+            return directory.resolve()
+        except OSError as error:
+            at = mount_at(directory)
+            if error.errno != errno.ENOTCONN or at is None or at.type != FUSE_TYPE:
+                raise MountError(f"{directory}: {error.strerror}") from error
+            unmount(directory, lazy=True)
+
+
+def mount(
+    directory: str | os.PathLike[str],
+    source: str = DEFAULT_SOURCE,
+    options: Options | None = None,
+    *,
+    foreground: bool = False,
+) -> None:
+    """Mount the database `source` at `directory`, and serve it.
+
+    A dead mount of ours in that place is taken away first.
+
+    Args:
+        directory: Where; it must exist.
+        source: The database's name.  One that this user has mounted already is shown a second
+            time, for which one must be root.
+        options: Those of the mount.
+        foreground: Serve until somebody unmounts, or SIGTERM, SIGINT or SIGHUP comes; otherwise
+            another process does, and the call returns when the mount answers.
+
+    Raises:
+        MountError: It could not be mounted.
+    """
+    options = options or Options()
+    if not 1 <= len(os.fsencode(source)) <= 255:
+        raise MountError("a database's name has 1 to 255 bytes")
+    path = _checked_directory(Path(directory))
+    if (first := _same_database(source)) is not None:
+        _bind(first, path, options)
+    elif foreground:
+        _serve_in_foreground(source, path, options)
+    else:
+        _serve_as_daemon(source, path, options)
+
+
+def remount(directory: str | os.PathLike[str], options: Options) -> None:
+    """Change the limits of a mount, or whether it may be written to.
+
+    Raises:
+        MountError: It could not be changed, and nothing was.
+    """
+    path, binding = Path(directory), _binding()
+    if options.uid is not None or options.gid is not None or options.mode is not None:
+        raise MountError("a remount cannot change uid=, gid= or mode=")
+    at = mount_at(path)
+    if at is None or at.type != FUSE_TYPE:
+        raise MountError(f"{path} is no mount of ksqlfs by FUSE")
+    limits = binding.ffi.new("char[]", ",".join(options.limits).encode())
+    failed = binding.lib.ksqlfs_reconfigure(os.fsencode(path), limits) if options.limits else 0
+    if failed:
+        reasons = {errno.ENOENT: "an option is unknown", errno.EINVAL: "a value is out of range"}
+        why = reasons.get(-failed) or os.strerror(-failed)
+        raise MountError(f"{path}: {','.join(options.limits)}: {why}")
+    if options.flags:
+        # -i: without the helper that may have called us.
+        _run(["mount", "-i", "-o", ",".join(["remount", *options.flags]), str(path)], path)
+
+
+def unmount(directory: str | os.PathLike[str], *, lazy: bool = False) -> None:
+    """Unmount; with `lazy` at once, even if it is in use or its server is dead.
+
+    Raises:
+        MountError: It could not be unmounted.
+    """
+    path = Path(directory)
+    if mount_at(path) is None:
+        raise MountError(f"no ksqlfs is mounted at {path}")
+    if os.geteuid() == 0:
+        command = ["umount", "-i", *(["-l"] if lazy else [])]
+    else:
+        command = ["fusermount3", "-u", *(["-z"] if lazy else [])]
+    _run([*command, os.path.abspath(path)], path)
