@@ -20,7 +20,7 @@ CHUNK = 1 << 20
 _MAY_BEGIN = re.compile(rb"\b(begin|savepoint)\b", re.IGNORECASE)
 
 
-class _Query:
+class Query:
     """A query file opened read-write: a private connection."""
 
     def __init__(self, root: Path, form: str) -> None:
@@ -49,14 +49,15 @@ class _Query:
         except OSError as error:
             raise self.failure(error) from error
 
-    def end(self) -> None:
-        """Fail if a transaction is open: nothing would be left of it."""
+    def in_transaction(self) -> bool:
+        """Whether a transaction is open.  To ask sets the tree's file `error` if one is."""
         try:
-            os.write(self.fd, b"BEGIN;")
+            os.write(self.fd, b"BEGIN; ROLLBACK;")
         except OSError as error:
-            if error.errno != errno.EINVAL:
-                raise self.failure(error) from error
-            raise Failure(LEFT_OPEN) from error
+            if error.errno == errno.EINVAL:
+                return True
+            raise self.failure(error) from error
+        return False
 
     def failure(self, error: OSError) -> Failure:
         """What the tree's file `error` says of a call that failed."""
@@ -77,9 +78,9 @@ def stream(root: Path, form: str, request: bytes) -> Iterator[bytes]:
 
     A transaction that it leaves open is a `Failure`, as it is for a batch.
     """
-    with closing(_Query(root, form)) as query:
+    with closing(Query(root, form)) as query:
         query.write(request)
         while chunk := query.read():
             yield chunk
-        if _MAY_BEGIN.search(request):
-            query.end()
+        if _MAY_BEGIN.search(request) and query.in_transaction():
+            raise Failure(LEFT_OPEN)

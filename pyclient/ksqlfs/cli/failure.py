@@ -119,3 +119,11 @@ def of_client(error: Error) -> Failure:
 def unreadable(path: Path | str, error: OSError) -> BadFileFailure:
     """The failure of a call on a file of the user's own."""
     return BadFileFailure(_and(f"{path}: {error.strerror}", _FILE_REMEDIES.get(error.errno or 0)))
+
+
+def not_utf8(name: str, line: int, error: UnicodeDecodeError) -> BadFileFailure:
+    """The failure of a file whose bytes are no text."""
+    return BadFileFailure(
+        f"{name}, line {line}: byte 0x{error.object[error.start]:02x} is not UTF-8; convert it by"
+        " `iconv -t UTF-8 -f` and the encoding that it has"
+    )

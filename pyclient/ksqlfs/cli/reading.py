@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, BinaryIO, NoReturn, Protocol
 
-from ksqlfs.cli.failure import BadFileFailure
+from ksqlfs.cli.failure import BadFileFailure, not_utf8
 from ksqlfs.cli.render import Value, counted
 from ksqlfs.cli.request import from_json
 
@@ -68,10 +68,7 @@ class _Lines:
             try:
                 text = raw.decode()
             except UnicodeDecodeError as error:
-                self.fail(
-                    f"byte 0x{raw[error.start]:02x} is not UTF-8; convert the file by"
-                    " `iconv -t UTF-8 -f` the encoding that it has"
-                )
+                raise not_utf8(self.name, self.line, error) from error
             yield text
 
 

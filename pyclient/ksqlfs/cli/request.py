@@ -13,7 +13,7 @@ from typing import Any
 
 import click
 
-from ksqlfs.cli.failure import BadFileFailure, unreadable
+from ksqlfs.cli.failure import BadFileFailure, not_utf8, unreadable
 from ksqlfs.cli.render import Value
 from ksqlfs.statements import Parameters
 
@@ -22,32 +22,28 @@ def read_sql(sql: str | None, file: str | None) -> str:
     """The SQL, from the argument, the file (`-` is stdin), or else from stdin."""
     if sql is not None and file is not None:
         raise click.UsageError("SQL is given twice, as an argument and by -f; leave one out.")
-    if sql is not None and sql != "-":
-        return _checked(sql.encode(errors="surrogateescape"), "the SQL", click.UsageError)
     if file is None and sql is None and sys.stdin.isatty():
         raise click.UsageError("No SQL: give it as an argument, by -f FILE, or on stdin.")
+    if sql is not None and sql != "-":
+        return _checked(sql.encode(errors="surrogateescape"), "the argument")
     if file is None or file == "-":
-        return _checked(sys.stdin.buffer.read(), "<stdin>", BadFileFailure)
+        return _checked(sys.stdin.buffer.read(), "<stdin>")
     try:
         data = Path(file).read_bytes()
     except OSError as error:
         raise unreadable(file, error) from error
-    return _checked(data, file, BadFileFailure)
+    return _checked(data, file)
 
 
-def _checked(data: bytes, where: str, failure: type[click.ClickException]) -> str:
+def _checked(data: bytes, name: str) -> str:
     """The SQL as text, if it is any; a NUL would begin parameters."""
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise failure(
-            f"{where}, line {line}: byte 0x{data[error.start]:02x} is not UTF-8; convert it by"
-            " `iconv -t UTF-8 -f` the encoding that it has."
-        ) from error
+        raise not_utf8(name, data.count(b"\n", 0, error.start) + 1, error) from error
     if "\0" in text:
         line = text.count("\n", 0, text.index("\0")) + 1
-        raise failure(f"{where}, line {line}: a NUL byte, which no SQL has; remove it.")
+        raise BadFileFailure(f"{name}, line {line}: a NUL byte, which no SQL has; remove it")
     return text
 
 

@@ -36,6 +36,11 @@ def _is_empty(sql: str) -> bool:
     return Statement(sql).text == ";"
 
 
+def is_blank(sql: str) -> bool:
+    """Whether the text has spaces and whole comments alone."""
+    return not sql.strip() or (sql.lstrip().startswith("--") and not split(sql))
+
+
 def encode(sql: str, parameters: Parameters) -> bytes:
     """A request as a query file takes it; the parameters are those of the last statement."""
     if parameters and (statements := split(sql)):
