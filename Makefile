@@ -10,6 +10,7 @@
 #   build/RELEASE/ksqlfs.ko      the module for that kernel
 #   build/kernel/RELEASE         that kernel's image and modules, unpacked, for the VM
 #   build/vm                     what VMs leave: kernel.log, out/
+#   build/fuse                   the tree that `make test-fuse` mounts, its tests' results
 #
 # Only `setup` installs anything on the machine. Targets that run something call it themselves.
 
@@ -44,9 +45,10 @@ KOPT ?=
 KVM ?=
 # What `make vm` runs instead of a shell. Taken as it is: quotes and dollars are the command's own.
 RUN ?=
-# Which tests run in the VM, which in user space, and further options of pytest.
-VM_TESTS ?= $(wildcard tests/interface tests/kernel)
-CORE_TESTS ?= $(wildcard tests/core tests/client)
+# Which tests run in the VM, on the FUSE mount, in user space; and further options of pytest.
+VM_TESTS ?= $(wildcard tests/interface tests/client tests/cli tests/recipes tests/kernel)
+FUSE_TESTS ?= $(wildcard tests/interface tests/client tests/cli tests/recipes tests/fuse)
+CORE_TESTS ?= tests/core
 PYTEST_OPTIONS ?=
 
 PYTHON ?= python3
@@ -61,26 +63,34 @@ STAGE = build/module-$(KERNELRELEASE)
 VM = $(PY) -m tests.vm --kernel $(KERNELRELEASE) --cpus $(CPUS) --memory $(MEMORY) \
 	$(if $(TIMEOUT),--timeout $(TIMEOUT)) $(if $(KVM),--kvm) $(addprefix --kopt ,$(KOPT))
 
-C_FILES = $(shell find kfs_module sqlite_core tests -name '*.[ch]' 2>/dev/null)
-SH_FILES = .ci/run $(shell find tests -name '*.sh')
+C_FILES = $(shell find kfs_module sqlite_core pyclient/fuse tests -name '*.[ch]' -not -path '*/build/*')
+SH_FILES = .ci/run $(shell find tests docs -name '*.sh')
 
 # Give it as a command to fail with a sentence.
 fail = { echo 'make: $(1)' >&2; exit 1; }
 
-.PHONY: help setup fetch core core-asan module stage run test vm bench clean distclean FORCE
+.PHONY: help setup setup-user fetch core core-asan fuse module stage run test vm bench clean distclean
 .PHONY: check check-format check-checkpatch check-sparse check-python check-shell format
-.PHONY: test-core test-vm
+.PHONY: test-core test-fuse test-vm FORCE
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
 	@echo
 	@echo 'Variables: KERNELRELEASE=$(KERNELRELEASE) SANITIZE= SQLITE_DIR= MUSL_DIR='
-	@echo '           RUN= TIMEOUT= KVM= CPUS=$(CPUS) MEMORY=$(MEMORY) KOPT= VM_TESTS= CORE_TESTS= PYTEST_OPTIONS='
+	@echo '           RUN= TIMEOUT= KVM= CPUS=$(CPUS) MEMORY=$(MEMORY) KOPT= VM_TESTS= FUSE_TESTS= CORE_TESTS= PYTEST_OPTIONS='
 
 # Setting up ---------------------------------------------------------------------------------------
 
 setup: ## install what is missing (named first), make .venv, fetch the sources
-	@tests/vm/setup.sh
+	@tests/setup.sh build vm test check
+	@$(MAKE) -s .setup-rest
+
+# What is needed without any VM.
+setup-user:
+	@tests/setup.sh build
+	@$(MAKE) -s .setup-rest
+
+.setup-rest:
 	@mkdir -p build
 	@# One at a time, should two of them be called at once.
 	@flock build/.setup.lock $(MAKE) -s .venv/.ready fetch
@@ -169,6 +179,16 @@ $(MUSL_OBJS): $(CORE)/obj/musl/%.o: build/musl/.complete $(CORE)/flags
 
 -include $(CORE_OBJS:.o=.d) $(MUSL_OBJS:.o=.d)
 
+# The FUSE host ------------------------------------------------------------------------------------
+
+fuse: .venv/.fuse ## build the FUSE host's compiled module into .venv
+
+# pip says nothing of the compiler's warnings unless it fails.
+.venv/.fuse: $(CORE)/libksqlcore.a sqlite_core/ksql_core.h $(wildcard pyclient/fuse/*.*) .venv/.ready
+	@echo '  PIP  pyclient/fuse'
+	@$(PY) -m pip install --quiet --disable-pip-version-check --no-deps ./pyclient/fuse
+	@touch $@
+
 # The module ---------------------------------------------------------------------------------------
 
 module: stage ## build the module, for KERNELRELEASE=, into build/KERNELRELEASE/ksqlfs.ko
@@ -200,14 +220,16 @@ vm: ## a shell in a VM with the module mounted; RUN='command' runs that there in
 	@$(MAKE) -s setup module >&2
 	@exec $(VM) $(if $(value RUN),-- "$$KSQL_RUN")
 
-run: ## set up, and show the machine's own packages as tables, in a VM
-	@$(MAKE) -s setup module >&2
-	@exec $(VM) -- tests/run_demo.sh
+run: ## set up, mount a tree at ./mnt by FUSE, and show the machine's packages and processes
+	@$(MAKE) -s setup-user >&2
+	@$(MAKE) -s fuse >&2
+	@PATH=$(CURDIR)/.venv/bin:$$PATH tests/run_demo.sh mnt
 
 test: ## set up, build, and run every test
 	@$(MAKE) setup
 	@$(MAKE) -j$(JOBS) core core-asan module
 	@$(MAKE) test-core
+	@$(MAKE) test-fuse
 	@$(MAKE) test-vm
 
 # CPython leaves memory behind at its end, which the leak check would hold against us: it is off;
@@ -225,6 +247,17 @@ test-core: core core-asan ## the engine's tests, in user space under the sanitiz
 	@# The stack is not itself under the sanitizers: measured without them.
 	@KSQL_CORE_LIB=$(CURDIR)/build/core/libksqlcore.so \
 		$(PY) -m pytest -p no:cacheprovider tests/core/test_stack.py $(PYTEST_OPTIONS)
+
+# A server that hangs must not hang this: --force lets go whoever waits for it.
+test-fuse: fuse ## the tests of the tree, the client and the command, on a FUSE mount of this machine
+	@mkdir -p build/fuse/mnt
+	@PATH=$(CURDIR)/.venv/bin:$$PATH && \
+	{ ! mountpoint -q build/fuse/mnt || ksqlctl umount --force build/fuse/mnt; } && \
+	ksqlctl mount --source ksqlfs-tests build/fuse/mnt && { \
+		KSQL_ROOT=$(CURDIR)/build/fuse/mnt timeout -k 10 900 \
+			python -m pytest -p no:cacheprovider --durations=10 \
+			--junitxml=build/fuse/junit.xml $(FUSE_TESTS) $(PYTEST_OPTIONS); \
+		status=$$?; ksqlctl umount --force build/fuse/mnt; exit $$status; }
 
 test-vm: module ## the tests that need a kernel, in one VM
 	@$(VM) -- 'exec python -m pytest -p no:cacheprovider -v --durations=10 \

@@ -40,7 +40,7 @@ def memory(root: Path) -> dict[str, int]:
 
 def measure(root: Path, rows: int, operations: int, rounds: int) -> dict[str, float]:
     """Run bench.c's loops: microseconds, but for what is named bytes."""
-    command = [str(BENCH), str(root / "query"), str(rows), str(operations), str(rounds)]
+    command = [str(BENCH), str(root / "query"), "/dev/null", str(rows), str(operations), str(rounds)]
     out = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
     return {key: float(value) for key, value in (line.split() for line in out.splitlines())}
 

@@ -89,10 +89,13 @@ def mount(
 @click.option(
     "--lazy", "-l", is_flag=True, help="At once: also while it is in use, or its server is dead."
 )
-def umount(directory: Path, lazy: bool) -> None:
+@click.option(
+    "--force", is_flag=True, help="The same, and whoever waits for the server stops waiting."
+)
+def umount(directory: Path, lazy: bool, force: bool) -> None:
     """Unmount the tree at DIRECTORY; its database goes with its last mount."""
     with _failures():
-        mounting.unmount(directory, lazy=lazy)
+        mounting.unmount(directory, lazy=lazy, force=force)
 
 
 @click.command("ksqlfs", context_settings={"help_option_names": ["-h", "--help"]})

@@ -234,8 +234,15 @@ def remount(directory: str | os.PathLike[str], options: Options) -> None:
         _run(["mount", "-i", "-o", ",".join(["remount", *options.flags]), str(path)], path)
 
 
-def unmount(directory: str | os.PathLike[str], *, lazy: bool = False) -> None:
-    """Unmount; with `lazy` at once, even if it is in use or its server is dead.
+def unmount(
+    directory: str | os.PathLike[str], *, lazy: bool = False, force: bool = False
+) -> None:
+    """Unmount a tree of either host.
+
+    Args:
+        directory: Where it is mounted.
+        lazy: At once, even if it is in use or its server is dead; who uses it may go on.
+        force: The same, and whoever waits for the server stops waiting (root alone can do that).
 
     Raises:
         MountError: It could not be unmounted.
@@ -244,7 +251,7 @@ def unmount(directory: str | os.PathLike[str], *, lazy: bool = False) -> None:
     if mount_at(path) is None:
         raise MountError(f"no ksqlfs is mounted at {path}")
     if os.geteuid() == 0:
-        command = ["umount", "-i", *(["-l"] if lazy else [])]
+        command = ["umount", "-i", *(["-f"] if force else []), *(["-l"] if lazy or force else [])]
     else:
-        command = ["fusermount3", "-u", *(["-z"] if lazy else [])]
+        command = ["fusermount3", "-u", *(["-z"] if lazy or force else [])]
     _run([*command, os.path.abspath(path)], path)
