@@ -13,6 +13,9 @@ from hypothesis import HealthCheck, settings
 
 from tests.interface.hosts import Mounter, filesystem_of, host_of
 from tests.interface.tree import Tree
+from tests.shells import shell
+
+__all__ = ["mount", "shared_tree", "shell", "tree"]
 
 settings.register_profile(
     "ksqlfs",

@@ -11,22 +11,6 @@ import pytest
 
 from tests.interface.tree import Tree
 
-SHELLS = {
-    "dash": ["dash"],
-    "bash": ["bash", "--norc"],
-    "busybox": ["busybox", "sh"],
-    "zsh": ["zsh", "-f"],
-}
-
-
-@pytest.fixture(params=SHELLS)
-def shell(request: pytest.FixtureRequest) -> list[str]:
-    """The command line of a shell that is installed."""
-    command = SHELLS[request.param]
-    if shutil.which(command[0]) is None:
-        pytest.skip(f"{command[0]} is not installed")
-    return command
-
 
 def sh(
     shell: list[str], script: str, tree: Tree, *arguments: str

@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: MIT OR GPL-2.0-only
+"""Fixtures for the shell functions: run them in each shell, and see that they leave no trace."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.interface.conftest import mount, shared_tree, shell, tree
+from tests.interface.tree import Tree
+from tests.sessions import PROJECT
+
+__all__ = ["mount", "shared_tree", "shell", "tree"]
+
+RECIPES = PROJECT / "docs" / "recipes" / "ksqlfs.sh"
+
+# What the caller has set must be as it was: options, traps, IFS, descriptors; and no variable of
+# the functions' own may stay but the one that they define. A caller with awkward settings at that.
+SCRIPT = """\
+set -euf
+. "$RECIPES"
+set -C
+IFS=:s
+trap 'echo the end >&2' EXIT
+trap 'echo a signal' USR1
+state() {{
+    set +o
+    trap
+    echo "$IFS"
+    ls -l "/proc/$$/fd" 2> /dev/null | grep -F -e "$KSQL_ROOT/" -e "$PWD/" || :
+    set | grep '^ksqlfs__[a-z]*='
+}}
+state > "$STATE/before"
+{}
+state > "$STATE/after"
+"""
+
+
+# What the caller's trap says, once.
+END = "the end\n"
+
+
+@dataclass(frozen=True)
+class Runner:
+    """Runs scripts that use the functions, in one shell, in an empty folder."""
+
+    shell: list[str]
+    root: Path
+    work: Path
+    state: Path
+
+    def __call__(
+        self,
+        script: str,
+        *arguments: str,
+        environment: dict[str, str] | None = None,
+        user: int | None = None,
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a script, with `$1` and so on."""
+        scratch = self.state / "tmp"
+        scratch.mkdir(exist_ok=True)
+        for name in ("before", "after"):
+            (self.state / name).unlink(missing_ok=True)
+        done = subprocess.run(
+            [*self.shell, "-c", SCRIPT.format(script), "sh", *arguments],
+            cwd=self.work,
+            env={
+                "PATH": os.environ["PATH"],
+                "LANG": "C.UTF-8",
+                "RECIPES": str(RECIPES),
+                "STATE": str(self.state),
+                "TMPDIR": str(scratch),
+                "KSQL_ROOT": str(self.root),
+                **(environment or {}),
+            },
+            user=user,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=False,
+        )
+        assert list(scratch.iterdir()) == [], "a temporary file is left"
+        return subprocess.CompletedProcess(
+            done.args, done.returncode, done.stdout.decode(), done.stderr.decode()
+        )
+
+    def _as_it_was(self) -> None:
+        """The shell came to the script's end, and nothing of it has changed."""
+        assert (self.state / "after").read_text() == (self.state / "before").read_text()
+
+    def fine(self, script: str, *arguments: str, **environment: str) -> str:
+        """What a script prints, which must not fail and leave the shell as it was."""
+        done = self(script, *arguments, environment=environment)
+        assert (done.stderr, done.returncode) == (END, 0)
+        self._as_it_was()
+        return done.stdout
+
+    def refused(self, status: int, script: str, *arguments: str, **environment: str) -> str:
+        """What a script says on stderr as it ends with this status by its `set -e`."""
+        done = self(script, *arguments, environment=environment)
+        assert (done.stdout, done.returncode) == ("", status), done.stderr
+        # And that alone: where the caller looks at the status, the shell goes on as it was.
+        again = self(f'{{ {script}\n}} || echo "status $?"', *arguments, environment=environment)
+        assert (again.stdout, again.returncode) == (f"status {status}\n", 0), again.stderr
+        self._as_it_was()
+        # zsh ends without its trap where a function fails.
+        assert again.stderr == done.stderr.removesuffix(END) + END
+        return again.stderr.removesuffix(END)
+
+
+@pytest.fixture
+def recipe(tree: Tree, shell: list[str], tmp_path: Path) -> Runner:
+    """The functions of docs/recipes/ksqlfs.sh, on the empty tree, in each shell."""
+    return runner(shell, tree.root, tmp_path)
+
+
+def runner(shell: list[str], root: Path, tmp_path: Path) -> Runner:
+    """A Runner on some root, with folders of its own."""
+    work, state = tmp_path / "work", tmp_path / "state"
+    work.mkdir()
+    state.mkdir()
+    return Runner(shell, root, work, state)
