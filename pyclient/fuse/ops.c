@@ -28,6 +28,9 @@
  * @unlocked: signalled when that ends, or a waiting thread is to give up
  * @written: something came since the last finish; atomic
  * @broken: its text is not what the writer meant, and must not run; atomic
+ * @more_at: where a WRITE would go on that the kernel has cut; who has it locked
+ * @untold: the errno of one that went on so, which the writer was not told, or 0;
+ *	who has it locked
  * @poll: NULL, or whom to wake at the next commit; owned; under the host's lock
  * @next_polled: under the host's lock
  */
@@ -40,6 +43,8 @@ struct open_file {
 	pthread_cond_t unlocked;
 	bool written;
 	bool broken;
+	off_t more_at;
+	int untold;
 	struct fuse_pollhandle *poll;
 	struct open_file *next_polled;
 };
@@ -291,7 +296,8 @@ static void op_getattr(fuse_req_t req, fuse_ino_t ino,
 	struct stat st;
 	int err = get_stat(req, node, &caller, &st);
 
-	if (!err && fi && !ksql_node_is_dir(node->node))
+	if (!err && fi && S_ISREG(st.st_mode) &&
+	    !ksql_node_is_stream(node->node))
 		err = file_end(file_of(fi), &caller, &st.st_size);
 	reply_attr(req, err, &st);
 }
@@ -560,6 +566,7 @@ static void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 		return;
 	}
 	of->batch = flags == KSQL_OPEN_WRITE;
+	of->more_at = -1;
 	if (of->batch)
 		of->opener = client_process(fuse_req_ctx(req)->pid);
 	fi->fh = (uintptr_t)of;
@@ -606,6 +613,7 @@ static void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 	} else if (buf && !file_lock(of)) {
 		n = -EINTR;
 	} else if (buf) {
+		of->untold = 0;
 		n = is_broken(of) ? -ECANCELED :
 				    ksql_read(of->file, &caller, buf, size,
 					      (uint64_t)off);
@@ -618,6 +626,33 @@ static void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 		fuse_reply_buf(req, buf, (size_t)n);
 }
 
+/*
+ * The kernel cuts a write() into requests, and when one fails after others went
+ * well it tells the writer how many bytes went, not the errno.  Who then writes
+ * the rest must not begin another request with it: he is told now.  Not EINTR,
+ * after which programs write the same again.
+ */
+static long write_part(struct open_file *of, const struct ksql_caller *caller,
+		       const char *buf, size_t size, off_t off)
+{
+	bool goes_on = off == of->more_at;
+	int untold = of->untold;
+	long n;
+
+	of->more_at = -1;
+	of->untold = 0;
+	if (goes_on && untold)
+		return untold;
+	n = ksql_write(of->file, caller, buf, size);
+	if (n > HOST_IO_MAX - 4096) /* less by where it began in its page */
+		of->more_at = off + n;
+	if (n < 0 && goes_on) {
+		of->more_at = off;
+		of->untold = n == -EINTR ? -ECANCELED : (int)n;
+	}
+	return n;
+}
+
 static void op_write(fuse_req_t req, fuse_ino_t ino, const char *buf,
 		     size_t size, off_t off, struct fuse_file_info *fi)
 {
@@ -626,11 +661,10 @@ static void op_write(fuse_req_t req, fuse_ino_t ino, const char *buf,
 	long n = -EINTR;
 
 	(void)ino;
-	(void)off;
 	if (file_lock(of)) {
 		__atomic_store_n(&of->written, true, __ATOMIC_RELEASE);
 		n = is_broken(of) ? -ECANCELED :
-				    ksql_write(of->file, &caller, buf, size);
+				    write_part(of, &caller, buf, size, off);
 		file_unlock(of);
 	}
 	end(req);

@@ -25,6 +25,9 @@ Sql = str | bytes
 Param = str | bytes | int | float | None
 Row = dict[str, Any]
 
+# A longer write() may be taken in parts over FUSE.
+FUSE_WRITE_MAX = 1 << 20
+
 # SQL that ends only when it is stopped, each row costing little memory.
 ENDLESS = (
     "WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c) SELECT count(*) AS n FROM c"
@@ -106,10 +109,14 @@ class _Descriptor:
                 raise
 
     def write(self, text: Sql) -> None:
-        """One write(2), which must take everything or fail."""
-        data = as_bytes(text)
-        taken = os.write(self.fd, data)
-        assert taken == len(data), f"a write of {len(data)} bytes took {taken}"
+        """Write all: at once, but for what a kernel cuts into parts on its way to a FUSE server."""
+        data = memoryview(as_bytes(text))
+        while data:
+            taken = os.write(self.fd, data)
+            assert taken == len(data) or taken > FUSE_WRITE_MAX - 4096, (
+                f"a write of {len(data)} bytes took {taken}"
+            )
+            data = data[taken:]
 
 
 class Batch(_Descriptor):
