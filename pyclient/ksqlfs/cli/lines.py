@@ -92,7 +92,11 @@ class ReadlineLines:
         """The next line."""
         if self._silent:
             prompt = ""
-        return input(_MORE if more and prompt else prompt)
+        try:
+            return input(_MORE if more and prompt else prompt)
+        except (EOFError, KeyboardInterrupt):
+            click.echo(err=True)  # what comes next begins a line
+            raise
 
     def close(self) -> None:
         """Keep the history."""

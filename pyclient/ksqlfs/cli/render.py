@@ -15,7 +15,7 @@ Value = int | float | str | bytes | None
 Row = Sequence[Value]
 
 # By the name that a user gives, tabulate's name.
-_STYLES = {"table": "psql", "markdown": "github", "html": "html"}
+_STYLES = {"table": "psql", "markdown": "pipe", "html": "html"}
 # All formats that this module writes.
 FORMATS = (*_STYLES, "line")
 
