@@ -57,6 +57,7 @@ JOBS ?= $(shell nproc)
 # Common pieces ------------------------------------------------------------------------------------
 
 PY := .venv/bin/python
+PIP := $(PY) -m pip install --quiet --disable-pip-version-check
 FETCH := $(PYTHON) sqlite_core/sqlite/fetch.py
 KDIR = /lib/modules/$(KERNELRELEASE)/build
 STAGE = build/module-$(KERNELRELEASE)
@@ -83,16 +84,14 @@ help: ## show this list
 
 setup: ## install what is missing (named first), make .venv, fetch the sources
 	@tests/setup.sh build vm test check
-	@$(MAKE) -s .setup-rest
+	@mkdir -p build
+	@# One at a time, should two of them be called at once.
+	@flock build/.setup.lock $(MAKE) -s .venv/.ready-dev fetch
 
 # What is needed without any VM.
 setup-user:
 	@tests/setup.sh build
-	@$(MAKE) -s .setup-rest
-
-.setup-rest:
 	@mkdir -p build
-	@# One at a time, should two of them be called at once.
 	@flock build/.setup.lock $(MAKE) -s .venv/.ready fetch
 
 # What the packages are is in pyproject.toml. A .venv that no longer runs is made anew.
@@ -101,7 +100,16 @@ setup-user:
 		$(call fail,Python 3.11 or later is needed: name one by PYTHON=.)
 	@echo 'make setup: the Python environment, .venv' >&2
 	@$(PY) -c '' 2>/dev/null || { rm -rf .venv && $(PYTHON) -m venv .venv; }
-	@$(PY) -m pip install --quiet --disable-pip-version-check --editable '.[test,dev]'
+	@$(PIP) --editable .
+	@touch $@
+
+.venv/.ready-dev: .venv/.ready
+	@echo 'make setup: what the tests and checks need of Python' >&2
+	@$(PIP) --editable '.[test,dev]'
+	@touch $@
+
+.venv/.ready-bench: .venv/.ready-dev
+	@$(PIP) --editable '.[bench]'
 	@touch $@
 
 fetch: build/sqlite/sqlite3.c build/musl/.complete
@@ -186,7 +194,7 @@ fuse: .venv/.fuse ## build the FUSE host's compiled module into .venv
 # pip says nothing of the compiler's warnings unless it fails.
 .venv/.fuse: $(CORE)/libksqlcore.a sqlite_core/ksql_core.h $(wildcard pyclient/fuse/*.*) .venv/.ready
 	@echo '  PIP  pyclient/fuse'
-	@$(PY) -m pip install --quiet --disable-pip-version-check --no-deps ./pyclient/fuse
+	@$(PIP) ./pyclient/fuse
 	@touch $@
 
 # The module ---------------------------------------------------------------------------------------
@@ -263,15 +271,22 @@ test-vm: module ## the tests that need a kernel, in one VM
 	@$(VM) -- 'exec python -m pytest -p no:cacheprovider -v --durations=10 \
 		--junitxml=build/vm/out/junit.xml $(VM_TESTS) $(PYTEST_OPTIONS)'
 
-bench: ## measure, in a VM, each figure beside its reference
+bench: ## measure each figure beside its reference, on a FUSE mount here and in a VM
+	@tests/setup.sh build vm bench
 	@$(MAKE) -s setup >&2
-	@$(MAKE) -s core module build/bench/bench >&2
+	@$(MAKE) -s .venv/.ready-bench fuse core module build/bench/bench build/bench/null_fuse >&2
+	@PATH=$(CURDIR)/.venv/bin:$$PATH python -m tests.bench.fuse
+	@echo
 	@exec $(VM) -- 'exec python -m tests.bench'
 
 # The references: SQLite as its documentation says to build it, and our engine in user space.
 build/bench/bench: tests/bench/bench.c build/bench/sqlite3.o build/core/libksqlcore.so
 	@$(CC) -O2 -g -Wall -Wextra -Isqlite_core -Ibuild/sqlite -o $@ $< build/bench/sqlite3.o \
 		-Lbuild/core -lksqlcore -Wl,-rpath,'$$ORIGIN/../core' -lm
+
+build/bench/null_fuse: tests/bench/null_fuse.c
+	@mkdir -p $(@D)
+	@$(CC) -O2 -g -Wall -Wextra -o $@ $< $$(pkg-config --cflags --libs fuse3)
 
 # Without the repairs that the engine's own copy has (fetch.py).
 build/bench/sqlite3.o: build/sqlite/sqlite3.c

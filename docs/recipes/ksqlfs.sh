@@ -298,3 +298,276 @@ ksqlfs__first() (
 		}
 		END { exit rows < 2 ? 5 : null ? 4 : 0 }'
 )
+
+# Prints a name as SQL has it, in double quotes: ksqlfs__name NAME.
+ksqlfs__name() {
+	name=$1
+	printf '"'
+	while :; do
+		case $name in
+		*\"*) printf '%s""' "${name%%\"*}" ;;
+		*) break ;;
+		esac
+		name=${name#*\"}
+	done
+	printf '%s"' "$name"
+}
+
+# Puts what a command prints into a file, which is there whole or as it was:
+# ksqlfs__into FILE COMMAND [ARGUMENT]...
+#
+# What is no regular file (a pipe, /dev/stdout) is written to as it is.
+ksqlfs__into() (
+	set +eux
+	file=$1
+	shift
+	if [ -e "$file" ] && [ ! -f "$file" ]; then
+		[ ! -d "$file" ] || ksqlfs__fail 1 "$file is a directory."
+		"$@" >|"$file"
+		exit
+	fi
+	new=$file.ksqlfs.$$
+	(set -C && : >"$new") 2>/dev/null || ksqlfs__fail 1 "$new cannot be made."
+	trap 'rm -f -- "$new"' EXIT
+	trap 'exit 129' HUP
+	trap 'exit 130' INT
+	trap 'exit 143' TERM
+	"$@" >|"$new" && mv -f -- "$new" "$file"
+)
+
+# A table or view as a file, atomically: it is there whole, or as it was.
+#
+#     ksqlfs_export NAME [FILE]
+#
+#     NAME     of a table or view, as SQL has it, without quotes
+#     FILE     its ending says the format: .csv, .json, .ndjson or .tsv; without FILE it is CSV on
+#              stdout
+ksqlfs_export() (
+	set +eux
+	case $#,${2-} in
+	1,) ;;
+	2,*.csv | 2,*.json | 2,*.ndjson | 2,*.tsv) ;;
+	*) ksqlfs__fail 2 'usage: ksqlfs_export NAME [FILE.csv|FILE.json|FILE.ndjson|FILE.tsv]' ;;
+	esac
+	sql="SELECT * FROM $(ksqlfs__name "$1" && printf .)"
+	if [ $# -eq 1 ]; then
+		ksqlfs_query "${sql%.}"
+	else
+		ksqlfs__into "$2" ksqlfs_query -f "${2##*.}" "${sql%.}"
+	fi
+)
+
+# The whole database into a file, atomically, as it was at one moment, while writers go on.
+#
+#     ksqlfs_backup FILE
+#
+#     FILE     if its name ends in .sql, a text of SQL, as .dump of the sqlite3 command has it;
+#              otherwise a database file of SQLite, made by the server
+#
+# In a text, rowids that no column names are numbered anew, and -0.0 loses its sign; a database
+# with virtual tables is refused, as SQL cannot write those again.
+ksqlfs_backup() (
+	set +eux
+	case $#,${1-} in
+	1,?*) ;;
+	*) ksqlfs__fail 2 'usage: ksqlfs_backup FILE' ;;
+	esac
+	case $1 in
+	*.sql) ksqlfs__into "$1" ksqlfs__dump ;;
+	*)
+		root=$(ksqlfs_root) || exit
+		ksqlfs__has "$root" image '.sql at the end of the name gives a text of SQL'
+		ksqlfs__into "$1" cat -- "$root/image"
+		;;
+	esac
+)
+
+# Ends the subshell if a tree lacks a file: ksqlfs__has ROOT FILE REMEDY.
+ksqlfs__has() {
+	[ -e "$1/$2" ] || ksqlfs__fail 1 "the tree at $1 has no file $2: $3."
+}
+
+# Of the table with some number from 0, a SELECT that writes its rows as INSERTs.
+ksqlfs__insert() {
+	cat <<'END'
+SELECT format('SELECT %Q, %s || '');'' FROM "%w"',
+  format('INSERT INTO "%w"(%s) VALUES(',
+    t.name, group_concat(format('"%w"', c.name), ',' ORDER BY cid)),
+  group_concat(
+    format('iif(typeof("%w") = ''text'' AND instr("%w", char(0)),'
+      || ' ''CAST(x'''''' || hex("%w") || '''''' AS TEXT)'', quote("%w"))',
+      c.name, c.name, c.name, c.name), ',' ORDER BY cid),
+  t.name)
+FROM sqlite_schema AS t JOIN pragma_table_xinfo(t.name) AS c
+WHERE t.type = 'table' AND t.name NOT LIKE 'sqlite?_%' ESCAPE '?' AND c.hidden = 0
+GROUP BY t.rowid ORDER BY t.rowid LIMIT 1 OFFSET ?
+END
+}
+
+ksqlfs__dump() (
+	ksqlfs_open 7 || exit
+	virtual=$(ksqlfs__first name -s 7 'BEGIN; SELECT name FROM sqlite_schema
+		WHERE type = '\''table'\'' AND rootpage = 0')
+	case $? in
+	0) ksqlfs__fail 1 "the table ${virtual%.} is virtual: SQL cannot write it again." ;;
+	5) ;;
+	*) exit 1 ;;
+	esac
+	printf 'PRAGMA foreign_keys=OFF;\nBEGIN TRANSACTION;\n'
+	ksqlfs__rows "SELECT format('PRAGMA user_version=%d;', user_version) FROM pragma_user_version
+		UNION ALL
+		SELECT format('PRAGMA application_id=%d;', application_id) FROM pragma_application_id
+		UNION ALL
+		SELECT sql || iif(sql LIKE '%--%', char(10), '') || ';' FROM (
+			SELECT sql FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite?_%' ESCAPE '?'
+			ORDER BY rowid)" || exit
+	count=0
+	while :; do
+		select=$(ksqlfs__first select -s 7 -p i "$(ksqlfs__insert)" "$count")
+		case $? in
+		0) ksqlfs__rows "${select%.}" || exit ;;
+		5) break ;;
+		*) exit 1 ;;
+		esac
+		count=$((count + 1))
+	done
+	# What AUTOINCREMENT counts by; it is there once a table has had that.
+	ksqlfs__first name -s 7 "SELECT name FROM sqlite_schema WHERE name = 'sqlite_sequence'" >/dev/null
+	case $? in
+	0)
+		ksqlfs__rows "SELECT * FROM (SELECT 'DELETE FROM sqlite_sequence;' FROM sqlite_sequence LIMIT 1)
+			UNION ALL
+			SELECT format('INSERT INTO sqlite_sequence VALUES(%s,%s);', quote(name), quote(seq))
+			FROM sqlite_sequence" || exit
+		;;
+	5) ;;
+	*) exit 1 ;;
+	esac
+	# Triggers come last: they have fired before.
+	ksqlfs__rows "SELECT sql || iif(sql LIKE '%--%', char(10), '') || ';' FROM sqlite_schema
+		WHERE type <> 'table' AND sql IS NOT NULL ORDER BY type = 'trigger', rowid" || exit
+	printf 'COMMIT;\n'
+)
+
+# Prints rows that come from descriptor 7, each a line: the first field, then the others with
+# commas between them: ksqlfs__rows SQL [VALUE]...
+#
+# What fails says so on descriptor 6. The last cat is there because not every awk sees a full disk.
+ksqlfs__rows() {
+	{
+		failed=$(
+			{
+				{ ksqlfs__ask csv -s 7 "$@" || printf x >&6; } |
+					LC_ALL=C awk "$ksqlfs__csv"'
+						function bad(what) { exit 1 }
+						function row(    i) {
+							if (++rows < 2) return
+							printf "%s", field[1]
+							for (i = 2; i <= fields; i++) printf "%s%s", (i > 2 ? "," : ""), field[i]
+							printf "\n"
+						}' 6>&- | cat >&5 || printf x
+			} 6>&1
+		)
+	} 5>&1
+	[ -z "$failed" ]
+}
+
+# What drops all that there is, NULL if there is nothing.
+ksqlfs__drops() {
+	cat <<'END'
+SELECT group_concat(format('DROP %s IF EXISTS "%w";', type, name), char(10)
+  ORDER BY type = 'table', sql NOT LIKE 'CREATE VIRTUAL%')
+FROM sqlite_schema WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite?_%' ESCAPE '?'
+END
+}
+
+# Replace the whole database by a backup, in one step: all of it, or nothing has changed.
+#
+#     ksqlfs_restore FILE
+#
+#     FILE     made by ksqlfs_backup; a database file of SQLite; or what .dump of the sqlite3
+#              command writes
+ksqlfs_restore() (
+	set +eux
+	[ $# -eq 1 ] || ksqlfs__fail 2 'usage: ksqlfs_restore FILE'
+	ksqlfs__readable "$1"
+	root=$(ksqlfs_root) || exit
+	if [ "$(dd bs=15 count=1 <"$1" 2>/dev/null)" = 'SQLite format 3' ]; then
+		ksqlfs__has "$root" image 'restore a text of SQL'
+		[ -w "$root/image" ] || ksqlfs__fail 3 "$root/image may not be written to."
+		cp -- "$1" "$root/image" 2>/dev/null || ksqlfs__fail 1 "$1: $(head -n 1 <"$root/error")."
+	else
+		ksqlfs__load "$root" "$1"
+	fi
+)
+
+# Ends the subshell if a file cannot be read: ksqlfs__readable FILE.
+ksqlfs__readable() {
+	[ -r "$1" ] && [ ! -d "$1" ] && return
+	ksqlfs__fail 1 "$1 is no file that can be read."
+}
+
+# Runs a text of SQL in place of all that there is: ksqlfs__load ROOT FILE.
+ksqlfs__load() {
+	[ "$(head -n 2 <"$2" && tail -n 1 <"$2")" = 'PRAGMA foreign_keys=OFF;
+BEGIN TRANSACTION;
+COMMIT;' ] || ksqlfs__fail 1 "$2 is no whole backup: its first or last lines are not those of one."
+	ksqlfs_open 7 || exit
+	ksqlfs_query -s 7 'PRAGMA foreign_keys = OFF; BEGIN IMMEDIATE' || exit
+	drops=$(ksqlfs__first drops -s 7 "$(ksqlfs__drops)")
+	case $? in
+	0 | 4) ;;
+	*) exit 1 ;;
+	esac
+	{ printf '%s\n' "${drops%.}" && tail -n +3 <"$2"; } 2>/dev/null | cat >&7 2>/dev/null ||
+		ksqlfs__refused "$1"
+	# What is left without its semicolon would run now.
+	ksqlfs_query -s 7 ''
+}
+
+# The number of the database's last change: it only grows, by one with each commit.
+#
+#     ksqlfs_version
+ksqlfs_version() (
+	set +eux
+	root=$(ksqlfs_root) || exit
+	ksqlfs__has "$root" events 'it cannot tell of changes'
+	while IFS=' ' read -r key value; do
+		[ "$key" = data_version ] && printf '%s\n' "$value" && exit
+	done <"$root/events"
+	exit 1
+)
+
+# Wait until the database has changed; prints the number of its last change.
+#
+#     ksqlfs_wait [-t SECONDS] [VERSION]
+#
+#     SECONDS  to wait at most, a whole number; exit status 124 when they are over
+#     VERSION  what ksqlfs_version, or ksqlfs_wait before, has printed: a change since then counts,
+#              so that none is missed. Without it the first one from now on.
+#
+# It looks every 0.05 seconds at first, then more and more rarely, down to once a second: each look
+# reads one small file and starts `sleep`. Programs that can poll() need not look at all: see
+# README.md.
+ksqlfs_wait() (
+	set +eux
+	limit=''
+	if [ "${1-}" = -t ] && [ $# -gt 1 ]; then
+		limit=$2
+		shift 2
+	fi
+	case $limit,$# in
+	*[!0-9]*,* | *,[!01]*) ksqlfs__fail 2 'usage: ksqlfs_wait [-t SECONDS] [VERSION]' ;;
+	*,0) since=$(ksqlfs_version) || exit ;;
+	*,1) since=$1 ;;
+	esac
+	waited=0 pause=5
+	while :; do
+		now=$(ksqlfs_version) || exit
+		[ "$now" = "$since" ] || break
+		[ -z "$limit" ] || [ "$waited" -lt "${limit}00" ] || exit 124
+		sleep "$((pause / 100)).$((pause / 10 % 10))$((pause % 10))"
+		waited=$((waited + pause)) pause=$((pause < 50 ? pause * 2 : 100))
+	done
+	printf '%s\n' "$now"
+)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT OR GPL-2.0-only
-"""Measure inside the VM, and print a table for docs/benchmarks.md.
+"""Measure the kernel module, inside the VM, and print a table for docs/benchmarks.md.
 
 The inner loops are bench.c's, which `make bench` builds before the VM starts; this runs it on a
 mount of its own and sets each figure beside its reference and what it should be.
@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tabulate import tabulate
+from tests.bench.report import at_most, show
 
 BENCH = Path("build/bench/bench")
 
@@ -45,21 +45,6 @@ def measure(root: Path, rows: int, operations: int, rounds: int) -> dict[str, fl
     return {key: float(value) for key, value in (line.split() for line in out.splitlines())}
 
 
-def ratio_row(
-    what: str, figure: float, reference: float, unit: str, goal: float
-) -> list[str | float]:
-    """A line of the table."""
-    ratio = figure / reference
-    return [
-        what,
-        f"{figure:,.1f} {unit}",
-        f"{reference:,.1f} {unit}",
-        f"{ratio:.2f}",
-        f"{goal:.2f}",
-        "yes" if ratio <= goal else "no",
-    ]
-
-
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -73,28 +58,28 @@ def main() -> None:
         after = memory(root)
     mib = 1 << 20
     table = [
-        ratio_row(
+        at_most(
             "point query through a read-write `query`, same text",
             us["file_repeated"],
             us["prepared"] + us["null_pair"],
             "µs",
             1.6,
         ),
-        ratio_row(
+        at_most(
             "the same with new text each time",
             us["file_new"],
             us["prepare_step"] + us["null_pair"],
             "µs",
             1.5,
         ),
-        ratio_row(
+        at_most(
             f"`SELECT *` of {args.rows:,} rows to CSV",
             us["stream_file"] / 1000,
             us["stream_core"] / 1000,
             "ms",
             1.3,
         ),
-        ratio_row(
+        at_most(
             f"memory that {args.rows:,} rows took, against the database's pages",
             (after["held"] - before["held"]) / mib,
             after["database"] / mib,
@@ -110,8 +95,7 @@ def main() -> None:
         f"prepare, step, finalize in process {us['prepare_step']:.2f}"
     )
     print()
-    headers = ["what", "figure", "reference", "ratio", "goal", "met"]
-    print(tabulate(table, headers, tablefmt="github", disable_numparse=True))
+    show(table)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: MIT OR GPL-2.0-only
+"""A figure beside its reference and its goal: the lines of the tables that `make bench` prints."""
+
+from __future__ import annotations
+
+from tabulate import tabulate
+
+HEADERS = ["what", "figure", "reference", "ratio", "goal", "met"]
+
+
+def at_most(what: str, figure: float, reference: float, unit: str, goal: float) -> list[str]:
+    """A line whose figure may be `goal` times its reference at most."""
+    ratio = figure / reference
+    return [
+        what,
+        f"{figure:,.1f} {unit}",
+        f"{reference:,.1f} {unit}",
+        f"{ratio:.2f}",
+        f"{goal:.2f}",
+        "yes" if ratio <= goal else "no",
+    ]
+
+
+def at_least(what: str, figure: float, reference: float, unit: str, goal: float) -> list[str]:
+    """A line whose figure, in `unit`, must be `goal` at least; the reference is for comparison."""
+    return [
+        what,
+        f"{figure:,.0f} {unit}",
+        f"{reference:,.0f} {unit}",
+        f"{figure / reference:.2f}",
+        f"≥ {goal:,.0f} {unit}",
+        "yes" if figure >= goal else "no",
+    ]
+
+
+def beside(what: str, figure: float, unit: str) -> list[str]:
+    """A line without a goal, to compare with."""
+    return [what, f"{figure:,.1f} {unit}", "", "", "", ""]
+
+
+def show(lines: list[list[str]]) -> None:
+    """Print them as a table."""
+    print(tabulate(lines, HEADERS, tablefmt="github", disable_numparse=True))
