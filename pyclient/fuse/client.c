@@ -11,6 +11,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -95,6 +96,38 @@ bool client_in_group(fuse_req_t req, gid_t own, gid_t gid)
 	if (groups != some)
 		free(groups);
 	return found;
+}
+
+/* One line of /proc/PID/status that holds a set of signals; bit 0 is signal 1. */
+static uint64_t signal_set(const char *status, const char *line)
+{
+	const char *at = strstr(status, line);
+
+	return at ? strtoull(at + strlen(line), NULL, 16) : 0;
+}
+
+#define SIGNAL_BIT(number) (1ull << ((number)-1))
+
+/**
+ * client_is_signalled() - has the thread a signal that ends statements
+ *
+ * Not those that stop a job, nor those that are ignored by default, nor blocked
+ * ones: the same as in the kernel, where the engine looks itself.  True if
+ * nothing can be found out.
+ */
+bool client_is_signalled(pid_t thread)
+{
+	const uint64_t idle = SIGNAL_BIT(SIGSTOP) | SIGNAL_BIT(SIGTSTP) |
+			      SIGNAL_BIT(SIGTTIN) | SIGNAL_BIT(SIGTTOU) |
+			      SIGNAL_BIT(SIGCHLD) | SIGNAL_BIT(SIGCONT) |
+			      SIGNAL_BIT(SIGURG) | SIGNAL_BIT(SIGWINCH);
+	char text[4096];
+	uint64_t pending;
+
+	if (!thread || !read_proc(thread, "status", text, sizeof(text)))
+		return true;
+	pending = signal_set(text, "\nSigPnd:") | signal_set(text, "\nShdPnd:");
+	return pending & ~signal_set(text, "\nSigBlk:") & ~idle;
 }
 
 /** client_is_process() - is @thread one of this process's; true if unknown */

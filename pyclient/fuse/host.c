@@ -28,6 +28,8 @@
 #define WORKERS_MAX 512u
 /* So many threads stay when nothing is to be done. */
 #define IDLE_MAX 4u
+/* How often, in milliseconds, clients with a stop signal pending are looked at. */
+#define SUSPECTS_MS 20
 /* What ends a read() of a worker's. */
 #define SIGNAL_WAKE SIGUSR1
 
@@ -263,28 +265,62 @@ void host_ready(struct host *host)
 		perror("ksqlfs: telling that the mount answers");
 }
 
+void host_suspect(struct host *host)
+{
+	tell(host->suspect_fd);
+}
+
+/* Has a suspect a signal that counts by now?  Are there any left? */
+static bool look_at_suspects(struct host *host)
+{
+	struct worker *worker;
+	bool left = false;
+	pid_t thread;
+
+	pthread_mutex_lock(&host->lock);
+	for (worker = host->workers; worker; worker = worker->next) {
+		thread = __atomic_load_n(&worker->suspect, __ATOMIC_ACQUIRE);
+		if (thread && client_is_signalled(thread))
+			__atomic_store_n(&worker->cancel, 1, __ATOMIC_RELEASE);
+		left |= thread != 0;
+	}
+	pthread_mutex_unlock(&host->lock);
+	return left;
+}
+
+static bool was_told(int fd)
+{
+	uint64_t count;
+
+	return read(fd, &count, sizeof(count)) > 0;
+}
+
 /* Until a signal comes, or a worker sees the end. */
 static void wait_for_end(struct host *host, int signals_fd)
 {
 	enum {
 		SIGNALS,
 		ENDED,
-		CHANGED
+		CHANGED,
+		SUSPECT
 	};
 	struct pollfd fds[] = {
 		[SIGNALS] = { .fd = signals_fd, .events = POLLIN },
 		[ENDED] = { .fd = host->ended_fd, .events = POLLIN },
 		[CHANGED] = { .fd = host->changed_fd, .events = POLLIN },
+		[SUSPECT] = { .fd = host->suspect_fd, .events = POLLIN },
 	};
-	uint64_t count;
+	bool suspects = false;
 
 	for (;;) {
-		if (poll(fds, 3, -1) < 0)
+		if (poll(fds, 4, suspects ? SUSPECTS_MS : -1) < 0)
 			continue;
 		if (fds[SIGNALS].revents || fds[ENDED].revents)
 			return;
-		if (read(host->changed_fd, &count, sizeof(count)) > 0)
+		if (was_told(host->changed_fd))
 			ops_wake_pollers(host);
+		if (was_told(host->suspect_fd) || suspects)
+			suspects = look_at_suspects(host);
 	}
 }
 
@@ -339,9 +375,27 @@ destroy_session:
 
 static int host_fds(struct host *host)
 {
-	host->changed_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	host->ended_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	return host->changed_fd < 0 || host->ended_fd < 0 ? -errno : 0;
+	int *const fds[] = { &host->changed_fd, &host->suspect_fd,
+			     &host->ended_fd };
+	size_t i;
+
+	for (i = 0; i < 3; i++) {
+		*fds[i] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+		if (*fds[i] < 0)
+			return -errno;
+	}
+	return 0;
+}
+
+static void host_close_fds(struct host *host)
+{
+	const int fds[] = { host->changed_fd, host->suspect_fd,
+			    host->ended_fd };
+	size_t i;
+
+	for (i = 0; i < 3; i++)
+		if (fds[i] >= 0)
+			close(fds[i]);
 }
 
 static void block_signals(sigset_t *signals, sigset_t *before)
@@ -399,6 +453,7 @@ int ksqlfs_serve(const struct ksqlfs_mount *mount, char *message, size_t size)
 			     .gid = mount->gid,
 			     .mode = mount->mode,
 			     .changed_fd = -1,
+			     .suspect_fd = -1,
 			     .ended_fd = -1,
 			     .lock = PTHREAD_MUTEX_INITIALIZER,
 			     .ended = PTHREAD_COND_INITIALIZER };
@@ -416,10 +471,7 @@ int ksqlfs_serve(const struct ksqlfs_mount *mount, char *message, size_t size)
 		explain(message, size, err, "no descriptors could be had");
 	else
 		err = with_database(&host, mount, message, size);
-	if (host.changed_fd >= 0)
-		close(host.changed_fd);
-	if (host.ended_fd >= 0)
-		close(host.ended_fd);
+	host_close_fds(&host);
 	/* Files that clients had open then are not given back: the process ends. */
 	return err;
 }

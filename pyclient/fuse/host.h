@@ -45,6 +45,9 @@ struct node {
 /**
  * struct worker - a thread that serves requests
  * @cancel: what the engine looks at: not 0 ends what runs; atomic
+ * @suspect: 0, or the thread asked for something and then got a signal that does
+ *	not count: others may follow, of which the kernel does not tell; atomic,
+ *	and changed to 0 under the host's lock
  * @waits: NULL, or the file whose lock the thread waits for; under its mutex
  * @buf: for what is read; owned, used by the thread alone
  * @buf_size: bytes at @buf
@@ -52,6 +55,7 @@ struct node {
  */
 struct worker {
 	int cancel;
+	pid_t suspect;
 	struct open_file *waits;
 	char *buf;
 	size_t buf_size;
@@ -69,6 +73,7 @@ struct worker {
  * @stopping: no request shall run on; atomic
  * @watch: tells of commits
  * @changed_fd: an eventfd that @watch writes to
+ * @suspect_fd: an eventfd that is written to when a worker has a suspect
  * @ended_fd: an eventfd that the first worker to see the mount's end writes to
  * @lock: of what follows
  * @ended: signalled when a worker ends
@@ -86,6 +91,7 @@ struct host {
 	int stopping;
 	struct ksql_watch watch;
 	int changed_fd;
+	int suspect_fd;
 	int ended_fd;
 	pthread_mutex_t lock;
 	pthread_cond_t ended;
@@ -100,12 +106,14 @@ extern const struct fuse_lowlevel_ops host_ops;
 /* host.c: the thread that runs, as a worker of its host. */
 extern __thread struct worker *worker_self;
 void host_ready(struct host *host);
+void host_suspect(struct host *host);
 
 int host_limits(struct ksql_options *options, const char *text, char *message,
 		size_t size);
 
 /* ops.c */
 void ops_wake_pollers(struct host *host);
+void ops_cancel(struct worker *worker);
 
 /* nodes.c */
 int nodes_init(void);
@@ -116,6 +124,7 @@ void nodes_forget(struct node *node, uint64_t lookups);
 pid_t client_process(pid_t thread);
 bool client_is_process(pid_t thread, pid_t process);
 bool client_in_group(fuse_req_t req, gid_t own, gid_t gid);
+bool client_is_signalled(pid_t thread);
 bool client_was_killed(pid_t thread);
 bool client_has_open(pid_t process, uint64_t node_id, uint32_t generation);
 

@@ -77,18 +77,27 @@ static fuse_ino_t id_of(struct node *node)
 	return (fuse_ino_t)(uintptr_t)node;
 }
 
-/* The kernel says that the client got a signal.  Runs on another thread. */
+/*
+ * The kernel says that the client got a signal: once, and of whichever.  Runs on
+ * another thread, and keeps the worker from end() meanwhile, so that a file it
+ * waits for stays.
+ */
 static void interrupted(fuse_req_t req, void *data)
 {
+	const pid_t thread = fuse_req_ctx(req)->pid;
 	struct worker *worker = data;
 	struct open_file *of;
 
-	(void)req;
+	of = __atomic_load_n(&worker->waits, __ATOMIC_SEQ_CST);
+	if (!of && !client_is_signalled(thread)) {
+		__atomic_store_n(&worker->suspect, thread, __ATOMIC_RELEASE);
+		host_suspect(host_of(req));
+		return;
+	}
 	__atomic_store_n(&worker->cancel, 1, __ATOMIC_SEQ_CST);
 	of = __atomic_load_n(&worker->waits, __ATOMIC_SEQ_CST);
 	if (!of)
 		return;
-	/* It stays: the thread that waits there cannot pass end() before we return. */
 	pthread_mutex_lock(&of->mutex);
 	pthread_cond_broadcast(&of->unlocked);
 	pthread_mutex_unlock(&of->mutex);
@@ -111,7 +120,15 @@ static struct ksql_caller begin(fuse_req_t req)
 /* To be called before the answer: it frees the request. */
 static void end(fuse_req_t req)
 {
+	struct host *host = host_of(req);
+	struct worker *self = worker_self;
+
 	fuse_req_interrupt_func(req, NULL, NULL);
+	if (!__atomic_load_n(&self->suspect, __ATOMIC_ACQUIRE))
+		return;
+	pthread_mutex_lock(&host->lock);
+	self->suspect = 0;
+	pthread_mutex_unlock(&host->lock);
 }
 
 static void reply(fuse_req_t req, int err)
