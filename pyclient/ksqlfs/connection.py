@@ -19,6 +19,7 @@ from ksqlfs.cursor import Cursor
 from ksqlfs.errors import (
     DatabaseError,
     Error,
+    IntegrityError,
     InternalError,
     NoTreeError,
     OperationalError,
@@ -256,12 +257,26 @@ class Connection:
         self.statements[sql] = statement
         return statement
 
-    @property
-    def begin(self) -> str:
-        """What is to go before a statement that changes something: a BEGIN, or nothing."""
-        if self._begin and not self.in_transaction:
-            return self._begin
-        return ""
+    def change(self, statement: Statement, parameters: Parameters) -> Answer:
+        """Ask a statement that changes something, in a transaction that begins if need be.
+
+        A transaction whose first statement cannot even be run is taken back, as sqlite3 does not
+        begin one for it.
+        """
+        begin = "" if self.in_transaction else self._begin
+        request = statement.bind(parameters, begin)
+        try:
+            return self.ask(request, statement)
+        except IntegrityError:
+            raise
+        except Error:
+            if begin and self.in_transaction:
+                self.command("ROLLBACK")
+            raise
+
+    def note_begin(self) -> None:
+        """Take note that a transaction has begun, though the answer's end is yet to come."""
+        self._transaction = self._transaction or bool(self._begin)
 
     def ask(self, request: bytes, statement: Statement, begun: bool = False) -> Answer:
         """Send a request, or with `begun` the rest of one, and read.

@@ -115,12 +115,11 @@ class Cursor:
             self._lists = self._rows = _NO_COLUMNS
             statement = connection.statements.get(sql) or connection.prepare(sql)
             if statement.changes:
-                request = statement.bind(parameters, connection.begin)
+                names, rows, tail, self._stream = connection.change(statement, parameters)
+                self._count(statement, tail)
             else:
                 request = statement.bind(parameters)
-            names, rows, tail, self._stream = connection.ask(request, statement)
-            if statement.changes:
-                self._count(statement, tail)
+                names, rows, _tail, self._stream = connection.ask(request, statement)
         if names is not None:
             self._names = names
             lists = self._lists = iter(rows)
@@ -260,6 +259,7 @@ class Cursor:
         """Take what the end of an answer tells of a statement that changes."""
         if tail is None:
             self._statement = statement
+            self.connection.note_begin()
             return
         self.rowcount = tail["changes"]
         if statement.inserts:
@@ -269,8 +269,7 @@ class Cursor:
         connection = self.connection
         changes = 0
         for values in parameters:
-            request = statement.bind(values, connection.begin)
-            _names, _rows, tail, stream = connection.ask(request, statement)
+            _names, _rows, tail, stream = connection.change(statement, values)
             while stream is not None and stream.rows():
                 pass
             tail = stream.tail if stream is not None else tail
