@@ -32,7 +32,7 @@ class Ctl:
     def started(self, *arguments: str | Path, **options: object) -> subprocess.Popen[bytes]:
         """Start it; options are Popen's."""
         return subprocess.Popen(  # type: ignore[call-overload,no-any-return]  # its options vary
-            [*COMMAND, *map(os.fspath, arguments)],
+            [*COMMAND, *map(str, arguments)],
             **{
                 "cwd": self.folder,
                 "env": {**os.environ, **self.environment},

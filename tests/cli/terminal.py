@@ -35,7 +35,7 @@ class Terminal:
         self._child: pexpect.spawn[bytes] = pexpect.spawn(
             sys.executable,
             ["-m", "ksqlfs.cli", *arguments],
-            env={**os.environ, "TERM": "xterm", **environment},  # type: ignore[arg-type]  # a stub's slip
+            env={**os.environ, "TERM": "xterm", **environment},
             dimensions=(LINES, COLUMNS),
             timeout=PATIENCE,
             echo=True,

@@ -8,7 +8,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import closing
-from itertools import groupby
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -17,14 +17,17 @@ import click
 from ksqlfs.cli.failure import refused, unreadable
 from ksqlfs.cli.files import bar
 from ksqlfs.cli.reading import CsvReader, NdjsonReader, Reader, Record, guess_types
-from ksqlfs.cli.render import counted, quote
+from ksqlfs.cli.render import Value, counted, quote
 from ksqlfs.cli.session import Session, hint, pass_session
 from ksqlfs.cli.tables import complete_table
 from ksqlfs.errors import DatabaseError
+from ksqlfs.transfer import read_facts
 
 if TYPE_CHECKING:
     from ksqlfs import Connection
 
+# Values of one INSERT: beyond this nothing is gained.
+_MOST_VALUES = 1000
 # By the ending of a file's name, its format.
 _FORMATS = {"csv": "csv", "ndjson": "ndjson", "jsonl": "ndjson"}
 
@@ -125,26 +128,76 @@ def _create(table: str, types: dict[str, str]) -> str:
     return f"CREATE TABLE {quote(table)}({', '.join(columns)})"
 
 
+@dataclass
+class _Batch:
+    """Records of the same columns, which one statement inserts."""
+
+    columns: tuple[str, ...]
+    rows: list[list[Value]]
+    lines: list[int]
+
+
+def _batches(reader: Reader, most_bytes: int) -> Iterator[_Batch]:
+    """The file in batches, of which a request stays below so many bytes if its rows do."""
+    batch = _Batch((), [], [])
+    begun = full = 0
+    for columns, values in _watched(reader, "import"):
+        # A blob is written longer in a request than in NDJSON, and each value has a type.
+        grown = 2 * (reader.taken - begun) >= most_bytes
+        if batch.rows and (columns != batch.columns or len(batch.rows) >= full or grown):
+            yield batch
+            batch = _Batch(columns, [], [])
+        if not batch.rows:
+            batch.columns, begun = columns, reader.taken
+            full = min(_MOST_VALUES, most_bytes // 8) // max(len(columns), 1)
+        batch.rows.append(values)
+        batch.lines.append(reader.line)
+    if batch.rows:
+        yield batch
+
+
 def _insert(db: Connection, table: str, columns: list[str], reader: Reader) -> int:
     """Insert all records; how many they were."""
     known = {name.lower() for name in columns}
     inserted = 0
-    for keys, records in groupby(_watched(reader, "import"), key=lambda record: record[0]):
-        for key in keys:
+    for batch in _batches(reader, int(read_facts(db.root / "info/limits")["max_sql"])):
+        for key in batch.columns:
             if key.lower() not in known:
+                reader.line = batch.lines[0]
                 reader.fail(
                     f"the table {table!r} has no column {key!r}; it has {', '.join(columns)}"
                 )
-        names, places = ", ".join(map(quote, keys)), ", ".join("?" * len(keys))
-        sql = f"INSERT INTO {quote(table)}({names}) VALUES({places})"
-        if not keys:  # {} in NDJSON
-            sql = f"INSERT INTO {quote(table)} DEFAULT VALUES"
         try:
-            inserted += db.executemany(sql, (values for _, values in records)).rowcount
+            _insert_rows(db, table, batch.columns, batch.rows)
         except DatabaseError as error:
-            sentence = f"{reader.name}, line {reader.line}: {error}; nothing is imported"
-            raise refused(sentence, error.errno) from error
+            if db.in_transaction:
+                _find_fault(db, table, batch, reader.name)
+            where = f"{reader.name}, lines {batch.lines[0]} to {batch.lines[-1]}"
+            raise refused(f"{where}: {error}; nothing is imported", error.errno) from error
+        inserted += len(batch.rows)
     return inserted
+
+
+def _insert_rows(
+    db: Connection, table: str, columns: tuple[str, ...], rows: list[list[Value]]
+) -> None:
+    if not columns:  # {} in NDJSON
+        for _ in rows:
+            db.execute(f"INSERT INTO {quote(table)} DEFAULT VALUES")
+        return
+    places = f"({', '.join('?' * len(columns))})"
+    sql = f"INSERT INTO {quote(table)}({', '.join(map(quote, columns))}) VALUES"
+    db.execute(sql + ", ".join([places] * len(rows)), [value for row in rows for value in row])
+
+
+def _find_fault(db: Connection, table: str, batch: _Batch, name: str) -> None:
+    """Fail at the line of a batch that cannot be inserted."""
+    for line, row in zip(batch.lines, batch.rows, strict=True):
+        try:
+            _insert_rows(db, table, batch.columns, [row])
+        except DatabaseError as error:
+            sentence = f"{name}, line {line}: {error}; nothing is imported"
+            raise refused(sentence, error.errno) from error
 
 
 def _watched(reader: Reader, label: str) -> Iterator[Record]:
