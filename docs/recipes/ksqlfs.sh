@@ -327,7 +327,8 @@ ksqlfs__into() (
 		exit
 	fi
 	new=$file.ksqlfs.$$
-	(set -C && : >"$new") 2>/dev/null || ksqlfs__fail 1 "$new cannot be made."
+	(set -C && : >"$new") 2>/dev/null ||
+		ksqlfs__fail 1 "$file cannot be written: no file can be made beside it."
 	trap 'rm -f -- "$new"' EXIT
 	trap 'exit 129' HUP
 	trap 'exit 130' INT
