@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import click
@@ -51,7 +52,7 @@ Exit codes:
 )
 @click.option(
     "--root",
-    type=click.Path(path_type=Path),
+    type=click.Path(path_type=Path, readable=False),
     metavar="DIR",
     help="The tree.  Otherwise $KSQL_ROOT, or the first mounted of /sys/kernel/ksql, /run/ksql"
     " and $XDG_RUNTIME_DIR/ksql.",
@@ -71,4 +72,6 @@ def cli(ctx: click.Context, root: Path | None, verbose: bool) -> None:
 
 def main() -> None:
     """Run `ksqlctl` with the arguments of this process."""
+    # As other programs: whose reader has gone ends without a word.
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     cli.main(prog_name="ksqlctl")

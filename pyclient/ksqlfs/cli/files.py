@@ -60,12 +60,12 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     as a pipe or a device, is written to as it is.
     """
     try:
-        path = path.resolve()
         mode = path.stat().st_mode if path.exists() else None
         if mode is not None and not stat.S_ISREG(mode):
             with path.open("wb", buffering=0) as file:
                 yield file
             return
+        path = path.resolve()
         fd, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     except OSError as error:
         raise unreadable(path, error) from error

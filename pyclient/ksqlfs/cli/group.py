@@ -35,8 +35,6 @@ def end_with(error: click.ClickException) -> NoReturn:
     """End this process with the error's sentence and exit code, after what came before it."""
     try:
         sys.stdout.flush()
-    except BrokenPipeError:
-        end_by(signal.SIGPIPE)
     except OSError:
         drop_output()
     error.show()
@@ -108,8 +106,6 @@ class CommandGroup(click.Group):
             end_by(signal.SIGINT)
         except Ended as error:
             end_by(error.number)
-        except BrokenPipeError:
-            end_by(signal.SIGPIPE)
         except OSError as error:
             # Of stdout: what fails of the tree or of a file is told where it does.
             drop_output()

@@ -16,7 +16,7 @@ from ksqlfs.errors import DatabaseError
 
 
 @click.command()
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=click.Path(path_type=Path, readable=False))
 @pass_session
 def save(session: Session, file: Path) -> None:
     """Save the whole database as an SQLite file.
@@ -33,7 +33,7 @@ def save(session: Session, file: Path) -> None:
 
 
 @click.command()
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=click.Path(path_type=Path, readable=False))
 @click.option("-y", "--yes", is_flag=True, help="Replace what the database has without asking.")
 @pass_session
 def restore(session: Session, file: Path, yes: bool) -> None:

@@ -44,7 +44,7 @@ def _delimiter(
 
 
 @click.command("import")
-@click.argument("file", type=click.Path(allow_dash=True))
+@click.argument("file", type=click.Path(allow_dash=True, readable=False))
 @click.argument("table", required=False, shell_complete=complete_table)
 @click.option(
     "--format",

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from ksqlfs.cli.failure import Failure, NoTreeFailure
+from ksqlfs.cli.failure import BadFileFailure, Failure, NoTreeFailure
 from ksqlfs.cli.render import counted
 from ksqlfs.cli.session import Session, confirm, pass_session
 from ksqlfs.mounts import KERNEL_TYPE, Mount, ksqlfs_mounts
@@ -32,7 +32,7 @@ _MEANINGS = {
 
 
 @click.command()
-@click.argument("module", required=False, type=click.Path(exists=True, dir_okay=False))
+@click.argument("module", required=False, type=click.Path(path_type=Path, readable=False))
 @click.option("-o", "options", metavar="OPTIONS", help="Mount options, as of mount(8).")
 @click.option("--source", default="ksqlfs", show_default=True, help="The database's name.")
 @click.option(
@@ -45,7 +45,7 @@ _MEANINGS = {
 @pass_session
 def load(
     session: Session,
-    module: str | None,
+    module: Path | None,
     options: str | None,
     source: str,
     parameters: tuple[str, ...],
@@ -58,7 +58,9 @@ def load(
     _need_root()
     loaded = LOADED.exists()
     if not loaded:
-        command = ["insmod", module] if module else ["modprobe", "ksqlfs"]
+        if module is not None and not module.is_file():
+            raise BadFileFailure(f"{module}: no such file; `make module` builds it")
+        command = ["insmod", str(module)] if module else ["modprobe", "ksqlfs"]
         _run(session, [*command, *parameters])
     if any(mount.directory == KERNEL_ROOT for mount in _mounts()):
         session.say(f"{KERNEL_ROOT} is mounted already")

@@ -180,6 +180,8 @@ class NdjsonReader(_Lines):
         for text in self._lines():
             if not text.strip():
                 continue
+            if text.lstrip().startswith("["):
+                self.fail("a JSON array; make it lines of objects by `jq -c '.[]'`")
             try:
                 record = decoder.decode(text)
             except json.JSONDecodeError as error:
@@ -187,7 +189,7 @@ class NdjsonReader(_Lines):
             except RecursionError:
                 self.fail("the JSON is too deep; make it flat")
             if not isinstance(record, dict):
-                self.fail("not a JSON object; make an array into lines by `jq -c '.[]'`")
+                self.fail("not a JSON object, which each line must be")
             yield tuple(record), [self._value(key, value) for key, value in record.items()]
 
     def _object(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ksqlfs.cli.failure import NoTreeFailure
+
 if TYPE_CHECKING:
     from ksqlfs import Connection
 
@@ -33,7 +35,11 @@ class Session:
         """A connection that commits each statement by itself."""
         import ksqlfs
 
-        return ksqlfs.connect(self.find_root(), isolation_level=None)
+        root = self.find_root()
+        try:
+            return ksqlfs.connect(root, isolation_level=None)
+        except ksqlfs.Error as error:
+            raise NoTreeFailure(str(error).rstrip(".")) from error
 
     def say(self, text: str) -> None:
         """Print a line to stderr if `--verbose` was given."""
