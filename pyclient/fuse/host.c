@@ -324,9 +324,18 @@ static void wait_for_end(struct host *host, int signals_fd)
 	}
 }
 
+/* Those that came are done with: else the process would die of them later. */
+static void take_signals(int signals_fd)
+{
+	struct signalfd_siginfo taken;
+
+	while (read(signals_fd, &taken, sizeof(taken)) > 0)
+		;
+}
+
 static int run(struct host *host, const sigset_t *signals)
 {
-	int signals_fd = signalfd(-1, signals, SFD_CLOEXEC);
+	int signals_fd = signalfd(-1, signals, SFD_CLOEXEC | SFD_NONBLOCK);
 	int err = signals_fd < 0 ? -errno : 0;
 
 	if (err)
@@ -337,6 +346,7 @@ static int run(struct host *host, const sigset_t *signals)
 	if (!err)
 		wait_for_end(host, signals_fd);
 	workers_stop(host);
+	take_signals(signals_fd);
 	close(signals_fd);
 	return err;
 }

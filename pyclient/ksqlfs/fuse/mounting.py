@@ -76,7 +76,10 @@ def _notify_socket() -> int | None:
     if not address:
         return None
     notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
-    notify.connect("\0" + address[1:] if address.startswith("@") else address)
+    try:
+        notify.connect("\0" + address[1:] if address.startswith("@") else address)
+    except OSError as error:
+        raise MountError(f"NOTIFY_SOCKET={address}: {error.strerror}") from error
     return notify.detach()
 
 
@@ -94,7 +97,7 @@ def _become_daemon(ready: int) -> None:
     os.setsid()
     os.chdir("/")
     null = os.open(os.devnull, os.O_RDWR)
-    for descriptor in (0, 1):
+    for descriptor in (0, 1, 2):
         os.dup2(null, descriptor)
     os.closerange(3, ready)
     os.closerange(ready + 1, os.sysconf("SC_OPEN_MAX"))
