@@ -436,7 +436,7 @@ static int with_database(struct host *host, const struct ksqlfs_mount *mount,
 	err = ksql_db_get(mount->source, &options, &host->db);
 	if (err)
 		return explain(message, size, err,
-			       "a limit is out of range, or the name is none");
+			       "a limit is out of range");
 	host->root.node = ksql_root(host->db);
 	if (!host->root.node) {
 		err = -ENOMEM;
