@@ -8,6 +8,7 @@ import os
 import signal
 import threading
 import warnings
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -144,8 +145,8 @@ def test_a_fork_while_another_thread_holds_the_connection(db: ksqlfs.Connection)
 
 
 @contextmanager
-def signals(number: signal.Signals, handler: Callable[..., object]) -> Iterator[threading.Event]:
-    """Send this process a signal again and again, until the event is set."""
+def signals(number: signal.Signals, handler: Callable[..., object]) -> Iterator[None]:
+    """Send this process a signal again and again during the block."""
     enough = threading.Event()
 
     def send() -> None:
@@ -156,31 +157,37 @@ def signals(number: signal.Signals, handler: Callable[..., object]) -> Iterator[
     thread = threading.Thread(target=send)
     thread.start()
     try:
-        yield enough
+        yield
     finally:
         enough.set()
         thread.join()
         signal.signal(number, before)
 
 
-class Interrupt:
-    """A handler as that of Ctrl-C, which tells the sender that it was enough."""
+@contextmanager
+def ctrl_c() -> Iterator[None]:
+    """Interrupt the block as Ctrl-C does, until it ends by KeyboardInterrupt, as it must."""
+    armed = caught = False
 
-    def __init__(self) -> None:
-        self.enough: threading.Event | None = None
-
-    def __call__(self, *_args: object) -> None:
-        if self.enough is not None:
-            self.enough.set()
-            self.enough = None
+    def handler(*_args: object) -> None:
+        # Again if need be: one raised inside a callback of the garbage collector is lost.
+        if armed:
             raise KeyboardInterrupt
+
+    with signals(signal.SIGINT, handler):
+        armed = True
+        try:
+            yield
+        except KeyboardInterrupt:
+            armed, caught = False, True
+        armed = False
+    assert caught
 
 
 @pytest.mark.parametrize("sql", [ENDLESS, f"{ENDLESS};", "INSERT INTO t " + ENDLESS_ROWS])
 def test_ctrl_c_ends_a_statement_and_leaves_the_connection(db: ksqlfs.Connection, sql: str) -> None:
     db.execute("CREATE TABLE t(a)")
-    handler = Interrupt()
-    with pytest.raises(KeyboardInterrupt), signals(signal.SIGINT, handler) as handler.enough:
+    with ctrl_c():
         db.execute(sql)
     assert db.execute("SELECT count(*) FROM t").fetchone() == (0,)
     db.execute("INSERT INTO t VALUES(1)")
@@ -191,30 +198,27 @@ def test_ctrl_c_ends_a_statement_and_leaves_the_connection(db: ksqlfs.Connection
 
 def test_ctrl_c_while_rows_are_fetched(db: ksqlfs.Connection) -> None:
     cursor = db.execute(ENDLESS_ROWS)
-    handler = Interrupt()
-    with pytest.raises(KeyboardInterrupt), signals(signal.SIGINT, handler) as handler.enough:
-        list(cursor)
+    with ctrl_c():
+        deque(cursor, maxlen=0)
     assert db.execute("SELECT 1").fetchone() == (1,)
 
 
 def test_ctrl_c_rolls_back_a_block(db: ksqlfs.Connection) -> None:
     db.execute("CREATE TABLE t(a)")
-    handler = Interrupt()
 
     def block() -> None:
         with db:
             db.execute("INSERT INTO t VALUES(1)")
             db.execute(ENDLESS)
 
-    with pytest.raises(KeyboardInterrupt), signals(signal.SIGINT, handler) as handler.enough:
+    with ctrl_c():
         block()
     assert not db.in_transaction
     assert db.execute("SELECT count(*) FROM t").fetchone() == (0,)
 
 
 def test_ctrl_c_in_a_script(db: ksqlfs.Connection) -> None:
-    handler = Interrupt()
-    with pytest.raises(KeyboardInterrupt), signals(signal.SIGINT, handler) as handler.enough:
+    with ctrl_c():
         db.executescript(f"SELECT 1; {ENDLESS}; SELECT 2;")
     assert db.execute("SELECT 1").fetchone() == (1,)
 
