@@ -153,7 +153,7 @@ def test_without_a_tree_each_command_says_so(bare_ctl: Ctl, words: list[str]) ->
 
 # Imports all first: the interpreter may lie where nobody else may read.
 AS_NOBODY = """
-import os, pkgutil, sys
+import encodings.utf_8_sig, os, pkgutil, sys
 from importlib import import_module
 import ksqlfs.cli
 for module in pkgutil.iter_modules(ksqlfs.cli.__path__, "ksqlfs.cli."):

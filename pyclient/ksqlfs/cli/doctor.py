@@ -22,7 +22,7 @@ from ksqlfs.cli.session import Session, pass_session
 from ksqlfs.errors import Error
 from ksqlfs.mounts import ksqlfs_mounts
 
-_EFI = Path("/sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c")
+EFI_SECURE_BOOT = Path("/sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c")
 # What an extra of the package brings: its name, the module to look for, and what it is for.
 _EXTRAS = (
     ("shell", "prompt_toolkit", "history and completion in `ksqlctl shell`"),
@@ -175,7 +175,7 @@ def _kernel() -> Iterator[Check]:
 
 def _wants_signatures() -> bool:
     """Whether this kernel refuses a module that is not signed: Secure Boot, lockdown, an option."""
-    boot = _read(_EFI)[4:5] == b"\x01"
+    boot = _read(EFI_SECURE_BOOT)[4:5] == b"\x01"
     lockdown = re.search(
         rb"\[(integrity|confidentiality)\]", _read("/sys/kernel/security/lockdown")
     )
