@@ -277,6 +277,12 @@ def test_a_row_that_the_database_refuses_is_told_with_its_line(ctl: Ctl, tree: T
     assert tree.value("SELECT count(*) FROM t") == "0"
 
 
+def test_a_program_is_told_what_was_done(ctl: Ctl) -> None:
+    for created in (True, False):
+        told = json.loads(ctl.out("import", "--json", "-", "t", given="a\n1\n2\n"))
+        assert told == {"table": "t", "rows": 2, "created": created}
+
+
 def test_stdin_needs_the_table_named(ctl: Ctl) -> None:
     assert "name the table" in ctl("import", "-", given="a\n1\n", code=2).stderr
 

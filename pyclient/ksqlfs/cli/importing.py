@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import sys
 import tempfile
@@ -56,6 +57,7 @@ def _delimiter(
 @click.option("--no-header", is_flag=True, help="The CSV has no line of column names.")
 @click.option("--text", is_flag=True, help="Make a new table's columns all TEXT.")
 @click.option("--replace", is_flag=True, help="Delete the rows that an existing table has.")
+@click.option("--json", "as_json", is_flag=True, help="Print what was done, as JSON.")
 @pass_session
 def import_(
     session: Session,
@@ -66,6 +68,7 @@ def import_(
     no_header: bool,
     text: bool,
     replace: bool,
+    as_json: bool,
 ) -> None:
     r"""Put the rows of a CSV or NDJSON file into a table, all or none.
 
@@ -107,7 +110,10 @@ def import_(
             db.execute(f"DELETE FROM {quote(table)}")
         rows = _insert(db, table, columns, reader)
         db.execute("COMMIT")
-    hint(f"{counted(rows, 'row')} into {table}")
+    if as_json:
+        click.echo(json.dumps({"table": table, "rows": rows, "created": create is not None}))
+    else:
+        hint(f"{counted(rows, 'row')} into {table}")
 
 
 def _columns(db: Connection, table: str) -> list[str] | None:

@@ -34,7 +34,9 @@ _MEANINGS = {
 @click.command()
 @click.argument("module", required=False, type=click.Path(path_type=Path, readable=False))
 @click.option("-o", "options", metavar="OPTIONS", help="Mount options, as of mount(8).")
-@click.option("--source", default="ksqlfs", show_default=True, help="The database's name.")
+@click.option(
+    "--source", default="ksqlfs", show_default=True, metavar="NAME", help="The database's name."
+)
 @click.option(
     "--parameter",
     "parameters",
