@@ -365,7 +365,7 @@ static int mount_and_run(struct host *host, const struct ksqlfs_mount *mount,
 		fuse_session_new(&args, &host_ops, sizeof(host_ops), host);
 	fuse_opt_free_args(&args);
 	if (!host->session)
-		return -EINVAL;
+		return -EIO;
 	errno = 0;
 	if (fuse_session_mount(host->session, mount->directory)) {
 		err = errno ? -errno : -EIO;
@@ -432,7 +432,7 @@ static int with_database(struct host *host, const struct ksqlfs_mount *mount,
 	ksql_options_default(&options);
 	err = host_limits(&options, mount->limits, message, size);
 	if (err)
-		return err;
+		return err == -ENOENT ? -EINVAL : err;
 	err = ksql_db_get(mount->source, &options, &host->db);
 	if (err)
 		return explain(message, size, err,

@@ -44,7 +44,8 @@ struct ksqlfs_mount {
  * signals are blocked during the call.  Returns too when somebody unmounts.
  * Statements that run then are interrupted.
  *
- * Return: 0, or a negative errno with @message set.
+ * Return: 0, or a negative errno with @message set: -EINVAL for @limits that are
+ * none.
  */
 int ksqlfs_serve(const struct ksqlfs_mount *mount, char *message, size_t size);
 

@@ -79,7 +79,7 @@ class FuseHost:
         words = [f"{key}={value}" if value else key for key, value in options.items()]
         try:
             fuse.mount(directory, source, fuse.Options.parse(words))
-        except fuse.MountError as error:
+        except (fuse.MountError, fuse.OptionError) as error:
             raise OSError(errno.EINVAL, str(error), str(directory)) from error
 
     def unmount(self, directory: Path) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
-from ksqlfs.fuse.options import Options
+from ksqlfs.fuse.options import OptionError, Options
 from ksqlfs.mounts import FUSE_TYPE, Mount, ksqlfs_mounts, mount_at
 
 DEFAULT_SOURCE = "ksqlfs"
@@ -54,8 +54,11 @@ def _serve(source: str, directory: Path, options: Options, ready: int, text: str
     mount.mode = DEFAULT_MODE if options.mode is None else options.mode
     mount.ready_fd = ready
     message = ffi.new("char[]", _MESSAGE_SIZE)
-    if lib.ksqlfs_serve(mount, message, _MESSAGE_SIZE) < 0:
-        why = ffi.string(message).decode(errors="replace")
+    failed = lib.ksqlfs_serve(mount, message, _MESSAGE_SIZE)
+    why = ffi.string(message).decode(errors="replace")
+    if failed == -errno.EINVAL:
+        raise OptionError(f"{directory} could not be mounted: {why}")
+    if failed:
         raise MountError(f"{directory} could not be mounted: {why}{_hint()}")
 
 
@@ -109,8 +112,9 @@ def _daemon_main(ready: int, serve: Callable[[int], None]) -> NoReturn:
         _become_daemon(ready)
         serve(ready)
         status = 0
-    except BaseException as error:  # noqa: BLE001 - whatever it is, the parent is to tell of it
-        os.write(ready, b"!" + str(error).encode(errors="replace"))
+    except BaseException as error:  # whatever it is, the parent is to tell of it
+        kind = b"?" if isinstance(error, OptionError) else b"!"
+        os.write(ready, kind + str(error).encode(errors="replace"))
     os._exit(status)
 
 
@@ -125,7 +129,8 @@ def _serve_as_daemon(source: str, directory: Path, options: Options) -> None:
         answer = answers.read(1)
         if answer != b"+":
             why = answers.read().decode(errors="replace")
-            raise MountError(why or f"{directory}: the server ended before it was ready")
+            kind = OptionError if answer == b"?" else MountError
+            raise kind(why or f"{directory}: the server ended before it was ready")
 
 
 # --- mounting -----------------------------------------------------------------------------------
@@ -200,6 +205,7 @@ def mount(
             another process does, and the call returns when the mount answers.
 
     Raises:
+        OptionError: The engine does not take one of them.
         MountError: It could not be mounted.
     """
     options = options or Options()
@@ -218,6 +224,7 @@ def remount(directory: str | os.PathLike[str], options: Options) -> None:
     """Change the limits of a mount, or whether it may be written to.
 
     Raises:
+        OptionError: The engine does not take one of them; nothing was changed.
         MountError: It could not be changed, and nothing was.
     """
     path, binding = Path(directory), _binding()
@@ -230,16 +237,15 @@ def remount(directory: str | os.PathLike[str], options: Options) -> None:
     failed = binding.lib.ksqlfs_reconfigure(os.fsencode(path), limits) if options.limits else 0
     if failed:
         reasons = {errno.ENOENT: "an option is unknown", errno.EINVAL: "a value is out of range"}
+        kind = OptionError if -failed in reasons else MountError
         why = reasons.get(-failed) or os.strerror(-failed)
-        raise MountError(f"{path}: {','.join(options.limits)}: {why}")
+        raise kind(f"{path}: {','.join(options.limits)}: {why}")
     if options.flags:
         # -i: without the helper that may have called us.
         _run(["mount", "-i", "-o", ",".join(["remount", *options.flags]), str(path)], path)
 
 
-def unmount(
-    directory: str | os.PathLike[str], *, lazy: bool = False, force: bool = False
-) -> None:
+def unmount(directory: str | os.PathLike[str], *, lazy: bool = False, force: bool = False) -> None:
     """Unmount a tree of either host.
 
     Args:

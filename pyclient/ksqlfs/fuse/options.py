@@ -57,8 +57,8 @@ class Options:
         return options
 
     def _add(self, word: str) -> None:
-        key, equals, value = word.partition("=")
-        if key in _OWN and equals:
+        key, _, value = word.partition("=")
+        if key in _OWN:
             setattr(self, key, _number(key, value))
         elif word in _FLAGS:
             self.flags.append(word)
