@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from ksqlfs.errors import (
     error_class,
     error_of_call,
 )
+from ksqlfs.replacing import replacing
 
 _PIECE = 1 << 20
 
@@ -49,47 +49,18 @@ def save(root: Path, path: str | os.PathLike[str]) -> None:
     """Copy `image` to a file, which appears whole or not at all."""
     source = _open_image(root, os.O_RDONLY)
     try:
-        target = Path(os.path.realpath(path))
-        beside = target.with_name(f".{target.name}.{os.urandom(6).hex()}")
-        sink = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
-        try:
-            try:
-                if target.exists():
-                    os.fchmod(sink, target.stat().st_mode & 0o777)
-                _copy_out(root, source, sink)
-                os.fsync(sink)
-            finally:
-                os.close(sink)
-            os.replace(beside, target)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                os.unlink(beside)
-            raise
-        _sync_directory(target.parent)
+        with replacing(path) as sink:
+            while data := _read_image(root, source):
+                sink.write(data)
     finally:
         os.close(source)
 
 
-def _copy_out(root: Path, source: int, sink: int) -> None:
-    while True:
-        try:
-            data = os.read(source, _PIECE)
-        except OSError as error:
-            raise error_of_call(error, f"reading {root / 'image'}") from None
-        if not data:
-            return
-        view = memoryview(data)
-        while view:
-            view = view[os.write(sink, view) :]
-
-
-def _sync_directory(directory: Path) -> None:
-    """Make a rename last."""
-    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+def _read_image(root: Path, source: int) -> bytes:
     try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
+        return os.read(source, _PIECE)
+    except OSError as error:
+        raise error_of_call(error, f"reading {root / 'image'}") from None
 
 
 def load(root: Path, path: str | os.PathLike[str]) -> None:

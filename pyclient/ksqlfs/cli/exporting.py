@@ -13,7 +13,7 @@ import click
 
 from ksqlfs.cli.answer import CHUNK, ENDINGS, stream
 from ksqlfs.cli.failure import is_unreachable, refused, unreachable
-from ksqlfs.cli.files import pulse, replacing, undone_by_signals
+from ksqlfs.cli.files import pulse, undone_by_signals, written
 from ksqlfs.cli.render import quote
 from ksqlfs.cli.request import read_parameters, read_sql
 from ksqlfs.cli.script import encode
@@ -71,7 +71,7 @@ def export(
         for chunk in chunks:
             write(chunk)
         return
-    with undone_by_signals(), replacing(Path(target)) as file, pulse("export", chunks) as pieces:
+    with undone_by_signals(), written(Path(target)) as file, pulse("export", chunks) as pieces:
         for chunk in pieces:
             file.write(chunk)
     hint(f"exported to {target}")

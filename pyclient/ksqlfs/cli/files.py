@@ -3,19 +3,17 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import stat
 import sys
-import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NoReturn, TypeVar
 
 import click
 
 from ksqlfs.cli.failure import Ended, unreadable
+from ksqlfs.replacing import replacing
 
 if TYPE_CHECKING:
     from click._termui_impl import ProgressBar
@@ -53,38 +51,14 @@ def undone_by_signals() -> Iterator[None]:
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[BinaryIO]:
+def written(path: Path) -> Iterator[BinaryIO]:
     """Open a file for writing that takes the path's place once the block is done.
 
-    If the block fails, the path is as it was and nothing is left.  What is no regular file, such
-    as a pipe or a device, is written to as it is.
+    What is no regular file, such as a pipe or a device, is written to as it is.
     """
     try:
-        mode = path.stat().st_mode if path.exists() else None
-        if mode is not None and not stat.S_ISREG(mode):
-            with path.open("wb", buffering=0) as file:
-                yield file
-            return
-        path = path.resolve()
-        fd, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        regular = not path.exists() or path.is_file()
+        with replacing(path) if regular else path.open("wb", buffering=0) as file:
+            yield file
     except OSError as error:
         raise unreadable(path, error) from error
-    try:
-        with open(fd, "wb") as file:
-            os.fchmod(fd, stat.S_IMODE(mode) if mode is not None else 0o666 & ~_umask())
-            yield file
-            file.flush()
-            os.fsync(fd)
-        os.replace(name, path)
-    except BaseException as error:
-        with suppress(OSError):
-            os.unlink(name)
-        if isinstance(error, OSError):
-            raise unreadable(path, error) from error
-        raise
-
-
-def _umask() -> int:
-    mask = os.umask(0o077)
-    os.umask(mask)
-    return mask
