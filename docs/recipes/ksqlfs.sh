@@ -529,6 +529,73 @@ GROUP BY line ORDER BY line
 SQL
 }
 
+# A view as metrics in Prometheus's text format, such as node_exporter's textfile collector reads.
+#
+#     ksqlfs_metrics VIEW [FILE]
+#
+#     VIEW     of SQL; its name is the metric's. Each row is a sample: the column `value` its
+#              value, `help`, `type` and `timestamp` (milliseconds) what they say, if they are
+#              there, every other column a label. Rows whose value is NULL are left out.
+#     FILE     is written atomically; it ends in .prom for the collector, which wants no timestamps
+#              and sees no file of another ending, so none that is half written. Without FILE the
+#              metrics go to stdout
+ksqlfs_metrics() (
+	set +eux
+	case $#,${2-} in
+	1,) ksqlfs__metrics "$1" ;;
+	2,?*) ksqlfs__into "$2" ksqlfs__metrics "$1" ;;
+	*) ksqlfs__fail 2 'usage: ksqlfs_metrics VIEW [FILE]' ;;
+	esac
+)
+
+ksqlfs__metrics() (
+	ksqlfs_open 7 || exit
+	fault=$(ksqlfs__first fault -s 7 "BEGIN; $(ksqlfs__no_metric)" "$1") || exit
+	[ "$fault" = . ] || ksqlfs__fail 1 "the view $1 ${fault%.}."
+	fault=$(ksqlfs__first fault -s 7 "SELECT typeof(value) FROM \"$1\"
+		WHERE typeof(value) NOT IN ('integer', 'real', 'null') LIMIT 1")
+	case $? in
+	0) ksqlfs__fail 1 "the view $1 has a ${fault%.} that is no number in its column value." ;;
+	5) ;;
+	*) exit 1 ;;
+	esac
+	select=$(ksqlfs__first select -s 7 "$(ksqlfs__samples)" "$1") || exit
+	ksqlfs__rows "${select%.}"
+)
+
+# What keeps a view from being a metric, nothing if it is one. Names are checked so that they can
+# stand in SQL and in the text as they are.
+ksqlfs__no_metric() {
+	cat <<'SQL'
+SELECT CASE
+  WHEN count(*) = 0 THEN 'does not exist'
+  WHEN ?1 GLOB '[0-9]*' OR ?1 GLOB '*[^a-zA-Z0-9_]*' THEN 'has a name that no metric can have'
+  WHEN count(*) FILTER (WHERE name = 'value') = 0 THEN 'has no column value'
+  ELSE coalesce('has a column that cannot be a label: ' || max(name) FILTER (
+    WHERE name GLOB '[0-9]*' OR name GLOB '*[^a-zA-Z0-9_]*' OR name GLOB '__*' OR name = ''), '')
+END FROM pragma_table_xinfo(?1)
+SQL
+}
+
+# The SELECT that makes the lines of a view.
+ksqlfs__samples() {
+	cat <<'SQL'
+SELECT coalesce(group_concat(format(
+    'SELECT * FROM (SELECT ''# %s %s '' || replace(replace("%s", ''\'', ''\\''), char(10), ''\n'')'
+      || ' FROM "%s" WHERE "%s" IS NOT NULL LIMIT 1) UNION ALL ', upper(name), ?1, name, ?1, name),
+    '' ORDER BY name) FILTER (WHERE name IN ('help', 'type')), '')
+  || format('SELECT ''%s'' || ', ?1)
+  || coalesce('''{'' || ' || group_concat(format(
+      '''%s="'' || replace(replace(replace(coalesce("%s", ''''), ''\'', ''\\''), ''"'', ''\"''),'
+        || ' char(10), ''\n'') || ''"''', name, name), ' || '','' || ' ORDER BY cid)
+    FILTER (WHERE name NOT IN ('value', 'help', 'type', 'timestamp')) || ' || ''}'' || ', '')
+  || ''' '' || value'
+  || iif(sum(name = 'timestamp'), ' || coalesce('' '' || timestamp, '''')', '')
+  || format(' FROM "%s" WHERE value IS NOT NULL', ?1)
+FROM pragma_table_xinfo(?1)
+SQL
+}
+
 # The whole database into a file, atomically, as it was at one moment, while writers go on.
 #
 #     ksqlfs_backup FILE
