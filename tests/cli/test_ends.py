@@ -64,11 +64,12 @@ def test_a_full_disk_is_one_sentence(ctl: Ctl) -> None:
 
 
 @pytest.mark.parametrize("form", ["csv", "table"])
-def test_ctrl_c_stops_a_query_without_a_traceback(ctl: Ctl, tree: Tree, form: str) -> None:
+def test_ctrl_c_stops_a_query_without_a_traceback(ctl: Ctl, mount: Mounter, form: str) -> None:
     """What has begun is seen by the transaction that it holds."""
+    tree = mount(busy=0)
     tree.run("CREATE TABLE t(a)")
     sql = f"BEGIN IMMEDIATE; INSERT INTO t VALUES(1); {ENDLESS}"
-    with ctl.started("query", "--format", form, sql) as process:
+    with ctl.started("--root", tree.root, "query", "--format", form, sql) as process:
         while not begun(tree):
             assert process.poll() is None
         process.send_signal(signal.SIGINT)
@@ -87,8 +88,10 @@ def begun(tree: Tree) -> bool:
     return False
 
 
-def test_ctrl_c_in_a_terminal_stops_it(terminal: Run, tree: Tree) -> None:
-    shown = terminal("query", f"BEGIN IMMEDIATE; CREATE TABLE t(a); {ENDLESS}")
+def test_ctrl_c_in_a_terminal_stops_it(terminal: Run, mount: Mounter) -> None:
+    tree = mount(busy=0)
+    sql = f"BEGIN IMMEDIATE; CREATE TABLE t(a); {ENDLESS}"
+    shown = terminal("--root", tree.root, "query", sql)
     while not begun(tree):
         pass
     shown.type("\x03")
