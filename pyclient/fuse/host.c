@@ -19,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -351,6 +352,36 @@ static int run(struct host *host, const sigset_t *signals)
 	return err;
 }
 
+/* What fusermount3 says, it says on stderr: taken from there for the caller. */
+static int mount_here(struct host *host, char *message, size_t size)
+{
+	int said = memfd_create("fusermount3", MFD_CLOEXEC);
+	int before = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+	int err = said < 0 || before < 0 ? -errno : 0;
+	ssize_t n;
+
+	if (err) {
+		explain(message, size, err, "no descriptors could be had");
+		goto close_both;
+	}
+	dup2(said, STDERR_FILENO);
+	if (fuse_session_mount(host->session, host->mount->directory))
+		err = -EIO;
+	dup2(before, STDERR_FILENO);
+	n = err ? pread(said, message, size - 1, 0) : 0;
+	if (n > 0) {
+		message[n] = '\0';
+		message[strcspn(message, "\n")] = '\0';
+	}
+
+close_both:
+	if (before >= 0)
+		close(before);
+	if (said >= 0)
+		close(said);
+	return err;
+}
+
 static int mount_and_run(struct host *host, const struct ksqlfs_mount *mount,
 			 const sigset_t *signals, char *message, size_t size)
 {
@@ -366,11 +397,9 @@ static int mount_and_run(struct host *host, const struct ksqlfs_mount *mount,
 	fuse_opt_free_args(&args);
 	if (!host->session)
 		return -EIO;
-	errno = 0;
-	if (fuse_session_mount(host->session, mount->directory)) {
-		err = errno ? -errno : -EIO;
+	err = mount_here(host, message, size);
+	if (err)
 		goto destroy_session;
-	}
 	log_text = NULL;
 	err = run(host, signals);
 	if (err)
@@ -435,8 +464,7 @@ static int with_database(struct host *host, const struct ksqlfs_mount *mount,
 		return err == -ENOENT ? -EINVAL : err;
 	err = ksql_db_get(mount->source, &options, &host->db);
 	if (err)
-		return explain(message, size, err,
-			       "a limit is out of range");
+		return explain(message, size, err, "a limit is out of range");
 	host->root.node = ksql_root(host->db);
 	if (!host->root.node) {
 		err = -ENOMEM;

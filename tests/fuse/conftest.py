@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.fuse.namespaces import Namespace
 from tests.fuse.servers import Server, Servers
 
 
@@ -26,6 +27,14 @@ def servers() -> Iterator[Servers]:
     started = Servers()
     yield started
     started.finish()
+
+
+@pytest.fixture
+def namespace(servers: Servers) -> Iterator[Namespace]:
+    """A mount namespace of the test's own."""
+    made = Namespace()
+    yield made
+    made.finish()
 
 
 @pytest.fixture(scope="module")

@@ -89,9 +89,9 @@ class FuseHost:
 def filesystem_of(path: Path) -> str | None:
     """The type of what is mounted on exactly this directory, the uppermost; None for nothing."""
     found = None
-    for line in Path("/proc/self/mountinfo").read_text().splitlines():
+    for line in Path("/proc/self/mountinfo").read_text(errors="surrogateescape").splitlines():
         fields, _, rest = line.partition(" - ")
-        point = fields.split(" ")[4].encode().decode("unicode_escape")
+        point = os.fsencode(fields.split(" ")[4]).decode("unicode_escape")
         if point == os.fspath(path):
             found = rest.split(" ")[0]
     return found

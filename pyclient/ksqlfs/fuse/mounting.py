@@ -166,7 +166,7 @@ def _bind(first: Mount, directory: Path, options: Options) -> None:
 def _run(command: list[str], directory: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
-        why = done.stderr.strip() or f"{command[0]} failed"
+        why = done.stderr.strip().partition("\n")[0] or f"{command[0]} failed"
         raise MountError(f"{directory}: {why}")
 
 
@@ -212,7 +212,13 @@ def mount(
     if not 1 <= len(os.fsencode(source)) <= 255:
         raise MountError("a database's name has 1 to 255 bytes")
     path = _checked_directory(Path(directory))
-    if (first := _same_database(source)) is not None:
+    first = _same_database(source)
+    if first is not None and foreground:
+        raise MountError(
+            f"the database {source} is mounted at {first.directory} already, by another server:"
+            " leave out --foreground, or give another by --source NAME"
+        )
+    if first is not None:
         _bind(first, path, options)
     elif foreground:
         _serve_in_foreground(source, path, options)
@@ -233,6 +239,11 @@ def remount(directory: str | os.PathLike[str], options: Options) -> None:
     at = mount_at(path)
     if at is None or at.type != FUSE_TYPE:
         raise MountError(f"{path} is no mount of ksqlfs by FUSE")
+    if options.flags and os.geteuid() != 0:
+        raise MountError(
+            f"{path}: only root can change {','.join(options.flags)} of a mount: unmount it, and"
+            " mount it again"
+        )
     limits = binding.ffi.new("char[]", ",".join(options.limits).encode())
     failed = binding.lib.ksqlfs_reconfigure(os.fsencode(path), limits) if options.limits else 0
     if failed:

@@ -18,6 +18,8 @@ _FSTAB = {
     *("_netdev", "default_permissions"),
 }
 _OWN = {"uid", "gid", "mode"}
+# What /proc/mounts shows of every FUSE mount: when mount(8) remounts it hands all of that back.
+_SHOWN = {"user_id", "group_id", "max_read"}
 
 
 class OptionError(ValueError):
@@ -54,6 +56,10 @@ class Options:
         options = cls()
         for word in (word for text in texts for word in text.split(",") if word):
             options._add(word)
+        if options.remount:
+            options.limits = [
+                word for word in options.limits if word.partition("=")[0] not in _SHOWN
+            ]
         return options
 
     def _add(self, word: str) -> None:
