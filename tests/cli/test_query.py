@@ -126,6 +126,22 @@ def test_a_failure_in_the_middle_of_an_answer_comes_after_its_rows(ctl: Ctl) -> 
     assert "integer overflow" in done.stderr
 
 
+@pytest.mark.parametrize("form", ["csv", "table"])
+def test_nothing_runs_behind_a_failure_in_a_long_text(ctl: Ctl, tree: Tree, form: str) -> None:
+    """Longer than what FUSE hands on at once, on both sides of the failure."""
+    filler = f"-- {'x' * 100}\n" * 20_000
+    sql = f"CREATE TABLE t(a);\n{filler}SELEC 1;\n{filler}CREATE TABLE u(a);\n"
+    failure = ctl.fails(1, "query", "--format", form, given=sql)
+    assert failure.startswith('near "SELEC": syntax error\n')
+    assert tree.tables() == ["t"]
+
+
+def test_control_characters_in_a_message_are_harmless(ctl: Ctl) -> None:
+    for form in ("csv", "table"):
+        failure = ctl.fails(1, "query", "--format", form, 'SELECT * FROM "\x1b[2J"')
+        assert failure.startswith("no such table: \\x1b[2J\n")
+
+
 def test_sql_that_is_no_text_is_told_with_its_line(ctl: Ctl) -> None:
     (ctl.folder / "bad.sql").write_bytes(b"SELECT 1;\nSELECT '\xff'")
     failure = ctl.fails(4, "query", "-f", "bad.sql")

@@ -98,12 +98,13 @@ def completed(ctl: Ctl, *words: str) -> list[str]:
         "COMP_WORDS": " ".join(["ksqlctl", *words]),
         "COMP_CWORD": str(len(words)),
     }
-    return [line.partition(",")[2] for line in ctl.out().splitlines() if line]
+    return [line.removeprefix("plain,") for line in ctl.out().splitlines() if line]
 
 
 def test_names_of_tables_and_commands_are_completed(ctl: Ctl, filled: Tree) -> None:
     assert completed(ctl, "schema", "p") == ["pkg"]
     assert completed(ctl, "export", "") == ["pkg", "words", "large"]
+    assert completed(ctl, "export", "pkg", "p") == ["file,p"]
     assert completed(ctl, "imp") == ["import"]
     assert "--format" in completed(ctl, "query", "--f")
 

@@ -38,9 +38,13 @@ class Query:
     def write(self, request: bytes) -> None:
         """Write a request; those of its statements that end in `;` run."""
         try:
-            os.write(self.fd, request)
+            taken = os.write(self.fd, request)
         except OSError as error:
             raise self.failure(error) from error
+        if taken != len(request):
+            # FUSE hands a long write on in pieces.  One of them failed, and what follows it must
+            # not be written: it would be another request.
+            raise self.failure(None)
 
     def read(self) -> bytes:
         """Some bytes of the answer, none at its end."""
@@ -59,18 +63,20 @@ class Query:
             raise self.failure(error) from error
         return False
 
-    def failure(self, error: OSError) -> Failure:
-        """What the tree's file `error` says of a call that failed."""
-        if is_unreachable(error.errno):
+    def failure(self, error: OSError | None) -> Failure:
+        """What the tree's file `error` says of a call that failed; None: how is not known."""
+        if error is not None and is_unreachable(error.errno):
             return unreachable(self.root, error)
         said = ""
         with suppress(OSError):
             said = (self.root / "error").read_text("utf-8", "replace")
-        name = errno.errorcode.get(error.errno or 0, "")
-        message, found, rest = said.partition(f"\nerrno {name} ")
-        if not found:  # another program of this user has failed meanwhile
-            return refused(os.strerror(error.errno or 0), error.errno)
-        return refused(message, error.errno, rest.partition("\n")[2])
+        name = r"\w+" if error is None else errno.errorcode.get(error.errno or 0, "")
+        found = re.search(rf"^errno ({name}) .*\n?", said, re.MULTILINE)
+        if found is None:  # another program of this user has failed meanwhile
+            number = None if error is None else error.errno
+            return refused("the SQL failed" if error is None else error.strerror or "", number)
+        message, detail = said[: found.start()].rstrip("\n"), said[found.end() :]
+        return refused(message, getattr(errno, found[1], None), detail)
 
 
 def stream(root: Path, form: str, request: bytes) -> Iterator[bytes]:

@@ -10,6 +10,7 @@ from contextlib import closing
 from pathlib import Path
 
 import click
+from click.shell_completion import CompletionItem
 
 from ksqlfs.cli.answer import CHUNK, ENDINGS, stream
 from ksqlfs.cli.failure import is_unreachable, refused, unreachable
@@ -22,8 +23,17 @@ from ksqlfs.cli.tables import complete_table, no_such_table
 from ksqlfs.paths import escape_name
 
 
+def _complete(
+    ctx: click.Context, param: click.Parameter, incomplete: str
+) -> list[str | CompletionItem]:
+    """A table, and behind it a file."""
+    if ctx.params.get("names") or ctx.params.get("sql"):
+        return [CompletionItem(incomplete, type="file")]
+    return complete_table(ctx, param, incomplete)
+
+
 @click.command()
-@click.argument("names", nargs=-1, metavar="[TABLE] [FILE]", shell_complete=complete_table)
+@click.argument("names", nargs=-1, metavar="[TABLE] [FILE]", shell_complete=_complete)
 @click.option("-q", "--query", "sql", metavar="SQL", help="Export the answer of this instead.")
 @click.option("-p", "--param", "texts", metavar="TEXT", multiple=True, help="As of `query`.")
 @click.option("-P", "--params", "as_json", metavar="JSON", help="As of `query`.")

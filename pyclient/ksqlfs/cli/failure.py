@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import errno
+import re
 import signal
 from pathlib import Path
 from typing import IO, Any
@@ -50,6 +51,15 @@ _NO_TREE = {errno.EACCES, errno.ENOTCONN, errno.ENODEV, errno.ECONNABORTED}
 LEFT_OPEN = "a transaction was left open at the end and is rolled back; end it by COMMIT"
 
 
+# C0 but tab and line feed, DEL and C1: a terminal would obey them.
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+def harmless(text: str) -> str:
+    """The text with control characters written as Python writes them, but for tabs and lines."""
+    return _CONTROL.sub(lambda found: repr(found[0])[1:-1], text)
+
+
 class Failure(click.ClickException):
     """The database refused.
 
@@ -65,9 +75,10 @@ class Failure(click.ClickException):
 
     def show(self, file: IO[Any] | None = None) -> None:
         """Print it to stderr, after the name of the program."""
-        click.echo(f"ksqlctl: {self.message}", file=file, err=file is None)
+        text = f"ksqlctl: {self.message}"
         if self.detail:
-            click.echo(self.detail, file=file, err=file is None)
+            text += f"\n{self.detail}"
+        click.echo(harmless(text), file=file, err=file is None)
 
 
 class NoTreeFailure(Failure):

@@ -25,6 +25,7 @@ _MEANINGS = {
     " module by a key that the machine knows, or use `ksqlctl mount`",
     "invalid module format": "it is built for another kernel: build it by `make module` with the"
     " headers of this one",
+    "is in use": "another mount namespace, such as a container's, has it mounted",
     "not found": "name the file that `make module` has built, or use `ksqlctl mount`",
     "operation not permitted": "this kernel, or the container, lets nobody load modules: use"
     " `ksqlctl mount`",

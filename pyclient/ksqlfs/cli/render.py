@@ -8,8 +8,9 @@ they are; see `answer`.
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterator, Sequence
+
+from ksqlfs.cli.failure import harmless
 
 Value = int | float | str | bytes | None
 Row = Sequence[Value]
@@ -19,14 +20,10 @@ _STYLES = {"table": "psql", "markdown": "pipe", "html": "html"}
 # All formats that this module writes.
 FORMATS = (*_STYLES, "line")
 
-# C0, DEL and C1: a terminal would obey them.
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
-_NAMED = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
-
 
 def printable(text: str) -> str:
     """The text on one line, with control characters written as Python writes them."""
-    return _CONTROL.sub(lambda m: _NAMED.get(m[0], f"\\x{ord(m[0]):02x}"), text)
+    return harmless(text).replace("\n", "\\n").replace("\t", "\\t")
 
 
 def bare(value: Value) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ksqlfs.cli.failure import NoTreeFailure
+from ksqlfs.cli.failure import Failure, NoTreeFailure
 
 if TYPE_CHECKING:
     from ksqlfs import Connection
@@ -66,4 +66,4 @@ def confirm(sentence: str) -> None:
     if not sys.stdin.isatty():
         raise click.UsageError(f"{sentence}  Say --yes to do it.")
     if not click.confirm(f"{sentence}  Go on?", err=True):
-        raise click.UsageError("Not done.")
+        raise Failure("you said no, and nothing is changed")
