@@ -152,7 +152,7 @@ def _kernel() -> Iterator[Check]:
             topic,
             "headers",
             headers or bool(installed),
-            f"for building it, of {release}{'' if headers else ', not there'}",
+            f"linux-headers-{release}, to build it, {'are' if headers else 'are not'} installed",
             f"install linux-headers-{release}",
         )
         signed = bool(installed) and bool(_output("modinfo", "-F", "signer", "ksqlfs"))
@@ -161,7 +161,7 @@ def _kernel() -> Iterator[Check]:
             topic,
             "signature",
             signed or not locked,
-            "this kernel takes signed modules alone" if locked else "not asked for",
+            "this kernel takes signed modules alone" if locked else "this kernel asks for none",
             "sign the module by a key that mokutil has enrolled, or switch Secure Boot off",
         )
     yield _check(
