@@ -13,6 +13,7 @@
 #include <linux/mm.h>
 #include <linux/mutex.h>
 #include <linux/pid.h>
+#include <linux/poll.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/splice.h>
@@ -187,29 +188,16 @@ static ssize_t ksqlfs_read_iter(struct kiocb *iocb, struct iov_iter *to)
 	return n;
 }
 
-/*
- * Where a file ends is known only by reading it: what was opened may since have
- * changed, so stat() would tell of another content.
- */
 static loff_t ksqlfs_end(struct ksqlfs_file *of)
 {
 	const struct ksql_caller caller = ksqlfs_caller();
-	loff_t end = 0;
-	ssize_t n;
+	loff_t end;
 
 	if (mutex_lock_interruptible(&of->lock))
 		return -ERESTARTSYS;
-	n = ksqlfs_buffer(of, KSQLFS_BUFFER_MAX);
-	while (!n) {
-		n = ksql_read(of->file, &caller, of->buf, of->size, end);
-		if (n <= 0)
-			break;
-		end += n;
-		n = signal_pending(current) ? -EINTR : 0;
-		cond_resched();
-	}
+	end = ksql_end(of->file, &caller);
 	mutex_unlock(&of->lock);
-	return n < 0 ? n : end;
+	return end;
 }
 
 static loff_t ksqlfs_llseek(struct file *file, loff_t offset, int whence)
@@ -225,6 +213,29 @@ static loff_t ksqlfs_llseek(struct file *file, loff_t offset, int whence)
 	}
 	return generic_file_llseek_size(file, offset, whence, MAX_LFS_FILESIZE,
 					end);
+}
+
+/* --- waiting for commits --------------------------------------------------- */
+
+/*
+ * First be among those that a commit wakes, then look: one in between wakes for
+ * nothing, and none is missed.  Without @lock, which is held while SQL runs.
+ */
+static __poll_t ksqlfs_poll(struct file *file, struct poll_table_struct *wait)
+{
+	struct ksqlfs_file *of = file->private_data;
+	unsigned int ready;
+	__poll_t events = 0;
+
+	poll_wait(file, &ksqlfs_sb(file_inode(file)->i_sb)->commits, wait);
+	ready = ksql_poll(of->file);
+	if (ready & KSQL_POLL_READ)
+		events |= EPOLLIN | EPOLLRDNORM;
+	if (ready & KSQL_POLL_WRITE)
+		events |= EPOLLOUT | EPOLLWRNORM;
+	if (ready & KSQL_POLL_CHANGED)
+		events |= EPOLLPRI;
+	return events;
 }
 
 /* --- writing -------------------------------------------------------------- */
@@ -342,6 +353,7 @@ const struct file_operations ksqlfs_file_ops = {
 	.read_iter = ksqlfs_read_iter,
 	.write_iter = ksqlfs_write_iter,
 	.llseek = ksqlfs_llseek,
+	.poll = ksqlfs_poll,
 	.splice_read = ksqlfs_splice_read,
 	.splice_write = iter_file_splice_write,
 	.fsync = noop_fsync,

@@ -12,6 +12,7 @@
 #include <linux/cred.h>
 #include <linux/fs.h>
 #include <linux/uidgid.h>
+#include <linux/wait.h>
 
 #include "ksql_core.h"
 
@@ -24,14 +25,19 @@
  * @uid: owner of every file
  * @gid: group of every file
  * @mode: permission bits of directories; files' follow from them
+ * @watch: of @db, while the superblock lives
+ * @commits: who waits for one
  *
- * None of it changes while the superblock lives, so there is no lock.
+ * None of it changes while the superblock lives, so there is no lock; the list
+ * of @commits has its own.
  */
 struct ksqlfs_sb {
 	struct ksql_db *db;
 	kuid_t uid;
 	kgid_t gid;
 	umode_t mode;
+	struct ksql_watch watch;
+	wait_queue_head_t commits;
 };
 
 static inline struct ksqlfs_sb *ksqlfs_sb(struct super_block *sb)

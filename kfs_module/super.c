@@ -14,6 +14,7 @@
 #include <linux/math64.h>
 #include <linux/mm.h>
 #include <linux/module.h>
+#include <linux/poll.h>
 #include <linux/seq_file.h>
 #include <linux/slab.h>
 #include <linux/statfs.h>
@@ -29,22 +30,14 @@ enum ksqlfs_option {
 	OPT_UID,
 	OPT_GID,
 	OPT_MODE,
-	OPT_SIZE,
-	OPT_TIMEOUT,
-	OPT_BUSY,
-	OPT_MAX_RESULT,
-	OPT_MAX_SQL,
+	OPT_LIMITS, /* the first of the engine's, in its order */
 };
 
+/* The module's own; the limits are the engine's to read. */
 static const struct fs_parameter_spec ksqlfs_parameters[] = {
 	fsparam_u32("uid", OPT_UID),
 	fsparam_u32("gid", OPT_GID),
 	fsparam_u32oct("mode", OPT_MODE),
-	fsparam_string("size", OPT_SIZE),
-	fsparam_u32("timeout", OPT_TIMEOUT),
-	fsparam_u32("busy", OPT_BUSY),
-	fsparam_string("max_result", OPT_MAX_RESULT),
-	fsparam_string("max_sql", OPT_MAX_SQL),
 	{}
 };
 
@@ -52,7 +45,7 @@ static const struct fs_parameter_spec ksqlfs_parameters[] = {
  * struct ksqlfs_mount - a mount or remount on its way; what fs_private points to
  * @limits: as they shall be
  * @uid, @gid, @mode: likewise
- * @given: bit 1 << OPT_* for each option that was named
+ * @given: bit 1 << OPT_*, or 1 << OPT_LIMITS + its index, for each that was named
  */
 struct ksqlfs_mount {
 	struct ksql_options limits;
@@ -62,23 +55,28 @@ struct ksqlfs_mount {
 	unsigned int given;
 };
 
-/* Bytes with k, m, g or so behind them; or %, of the machine's memory. */
-static int ksqlfs_parse_size(struct fs_context *fc, const char *key,
-			     const char *text, u64 *size)
+static int ksqlfs_parse_limit(struct fs_context *fc,
+			      const struct fs_parameter *param)
 {
-	char *rest;
-	u64 n = memparse(text, &rest);
+	struct ksqlfs_mount *mount = fc->fs_private;
+	const char *value = "", *key;
+	unsigned int i;
+	u64 n;
 
-	if (rest != text && *rest == '%') {
-		if (n > 100)
-			return invalf(fc, "ksqlfs: %s=%s is more than there is",
-				      key, text);
-		n = div_u64((u64)totalram_pages() * n, 100) << PAGE_SHIFT;
-		rest++;
+	if (param->type == fs_value_is_string)
+		value = param->string;
+	switch (ksql_option_set(&mount->limits, param->key, value)) {
+	case 0:
+		break;
+	case -ENOENT:
+		return -ENOPARAM;
+	default:
+		return invalf(fc, "ksqlfs: %s=%s is not a number, or too large",
+			      param->key, value);
 	}
-	if (rest == text || *rest)
-		return invalf(fc, "ksqlfs: %s=%s is not a size", key, text);
-	*size = n;
+	for (i = 0; (key = ksql_option_get(&mount->limits, i, &n)); i++)
+		if (strcmp(key, param->key) == 0)
+			mount->given |= 1u << (OPT_LIMITS + i);
 	return 0;
 }
 
@@ -86,10 +84,11 @@ static int ksqlfs_parse_param(struct fs_context *fc, struct fs_parameter *param)
 {
 	struct ksqlfs_mount *mount = fc->fs_private;
 	struct fs_parse_result result;
-	int option, err;
-	u64 size;
+	int option;
 
 	option = fs_parse(fc, ksqlfs_parameters, param, &result);
+	if (option == -ENOPARAM)
+		return ksqlfs_parse_limit(fc, param);
 	if (option < 0)
 		return option;
 
@@ -112,32 +111,7 @@ static int ksqlfs_parse_param(struct fs_context *fc, struct fs_parameter *param)
 				      result.uint_32);
 		mount->mode = result.uint_32;
 		break;
-	case OPT_SIZE:
-		err = ksqlfs_parse_size(fc, param->key, param->string,
-					&mount->limits.size);
-		if (err)
-			return err;
-		break;
-	case OPT_TIMEOUT:
-		mount->limits.timeout_ms = result.uint_32;
-		break;
-	case OPT_BUSY:
-		mount->limits.busy_ms = result.uint_32;
-		break;
-	case OPT_MAX_RESULT:
-		err = ksqlfs_parse_size(fc, param->key, param->string,
-					&mount->limits.max_result);
-		if (err)
-			return err;
-		break;
-	case OPT_MAX_SQL:
-		err = ksqlfs_parse_size(fc, param->key, param->string, &size);
-		if (err)
-			return err;
-		if (size > U32_MAX)
-			return invalf(fc, "ksqlfs: max_sql=%s is too much",
-				      param->string);
-		mount->limits.max_sql = size;
+	case OPT_LIMITS: /* not in the table */
 		break;
 	}
 	mount->given |= 1u << option;
@@ -167,6 +141,9 @@ static int ksqlfs_show_options(struct seq_file *seq, struct dentry *root)
 {
 	struct ksqlfs_sb *fs = ksqlfs_sb(root->d_sb);
 	struct ksql_options now, normal;
+	u64 value, usual;
+	const char *key;
+	unsigned int i;
 
 	ksql_db_options(fs->db, &now);
 	ksql_options_default(&normal);
@@ -178,16 +155,11 @@ static int ksqlfs_show_options(struct seq_file *seq, struct dentry *root)
 			   from_kgid_munged(&init_user_ns, fs->gid));
 	if (fs->mode != KSQLFS_DEFAULT_MODE)
 		seq_printf(seq, ",mode=%03o", fs->mode);
-	if (now.size != normal.size)
-		seq_printf(seq, ",size=%llu", now.size);
-	if (now.timeout_ms != normal.timeout_ms)
-		seq_printf(seq, ",timeout=%u", now.timeout_ms);
-	if (now.busy_ms != normal.busy_ms)
-		seq_printf(seq, ",busy=%u", now.busy_ms);
-	if (now.max_result != normal.max_result)
-		seq_printf(seq, ",max_result=%llu", now.max_result);
-	if (now.max_sql != normal.max_sql)
-		seq_printf(seq, ",max_sql=%u", now.max_sql);
+	for (i = 0; (key = ksql_option_get(&now, i, &value)); i++) {
+		ksql_option_get(&normal, i, &usual);
+		if (value != usual)
+			seq_printf(seq, ",%s=%llu", key, value);
+	}
 	return 0;
 }
 
@@ -196,6 +168,14 @@ static const struct super_operations ksqlfs_super_ops = {
 	.show_options = ksqlfs_show_options,
 	.evict_inode = ksqlfs_inode_evict,
 };
+
+/* In the engine, with preemption off: a wakeup is all that may be done. */
+static void ksqlfs_changed(struct ksql_watch *watch)
+{
+	struct ksqlfs_sb *fs = container_of(watch, struct ksqlfs_sb, watch);
+
+	wake_up_poll(&fs->commits, EPOLLPRI);
+}
 
 /* On failure what was done is undone by ksqlfs_kill_sb(). */
 static int ksqlfs_fill_super(struct super_block *sb)
@@ -213,6 +193,7 @@ static int ksqlfs_fill_super(struct super_block *sb)
 	sb->s_op = &ksqlfs_super_ops;
 	ksqlfs_set_dentry_ops(sb, &ksqlfs_dentry_ops);
 
+	ksql_db_watch(ksqlfs_sb(sb)->db, &ksqlfs_sb(sb)->watch);
 	node = ksql_root(ksqlfs_sb(sb)->db);
 	if (!node)
 		return -ENOMEM;
@@ -229,18 +210,17 @@ static int ksqlfs_same_options(struct fs_context *fc, struct super_block *sb)
 	const struct ksqlfs_mount *mount = fc->fs_private;
 	const struct ksqlfs_sb *fs = ksqlfs_sb(sb);
 	struct ksql_options now;
-	unsigned int differ = 0;
+	unsigned int differ = 0, i;
+	u64 wanted, in_force;
 
 	ksql_db_options(fs->db, &now);
 	differ |= !uid_eq(mount->uid, fs->uid) << OPT_UID;
 	differ |= !gid_eq(mount->gid, fs->gid) << OPT_GID;
 	differ |= (mount->mode != fs->mode) << OPT_MODE;
-	differ |= (mount->limits.size != now.size) << OPT_SIZE;
-	differ |= (mount->limits.timeout_ms != now.timeout_ms) << OPT_TIMEOUT;
-	differ |= (mount->limits.busy_ms != now.busy_ms) << OPT_BUSY;
-	differ |= (mount->limits.max_result != now.max_result)
-		  << OPT_MAX_RESULT;
-	differ |= (mount->limits.max_sql != now.max_sql) << OPT_MAX_SQL;
+	for (i = 0; ksql_option_get(&now, i, &in_force); i++) {
+		ksql_option_get(&mount->limits, i, &wanted);
+		differ |= (wanted != in_force) << (OPT_LIMITS + i);
+	}
 	if (!(differ & mount->given) &&
 	    !((fc->sb_flags ^ sb->s_flags) & SB_RDONLY))
 		return 0;
@@ -279,6 +259,8 @@ static struct ksqlfs_sb *ksqlfs_sb_new(struct fs_context *fc)
 	fs->uid = mount->uid;
 	fs->gid = mount->gid;
 	fs->mode = mount->mode;
+	fs->watch.changed = ksqlfs_changed;
+	init_waitqueue_head(&fs->commits);
 	err = ksql_db_get(fc->source, &mount->limits, &fs->db);
 	if (err) {
 		kfree(fs);
@@ -295,6 +277,7 @@ static void ksqlfs_sb_free(struct ksqlfs_sb *fs)
 {
 	if (!fs)
 		return;
+	ksql_db_unwatch(fs->db, &fs->watch);
 	ksql_db_put(fs->db);
 	kfree(fs);
 }

@@ -92,6 +92,7 @@ static int load(struct ksql_db *db, uint64_t commits, sqlite3_int64 schema)
 	}
 	c->commits = commits;
 	c->schema = schema;
+	db->schemas++;
 	catalog_free(db->catalog);
 	db->catalog = c;
 	return 0;
@@ -144,6 +145,18 @@ int catalog_has(struct ksql_db *db, const char *name)
 		ret = search(db->catalog, name);
 	port_mutex_unlock(db->catalog_lock);
 	return ret;
+}
+
+int catalog_version(struct ksql_db *db, uint64_t *version)
+{
+	int err;
+
+	port_mutex_lock(db->catalog_lock);
+	err = refresh(db);
+	if (!err)
+		*version = db->schemas;
+	port_mutex_unlock(db->catalog_lock);
+	return err;
 }
 
 int catalog_used_pages(struct ksql_db *db, uint64_t *pages)

@@ -15,6 +15,8 @@ struct ksql_db;
 
 /** catalog_has() - is there a table of this (SQL) name?  1, 0 or -errno. */
 int catalog_has(struct ksql_db *db, const char *name);
+/** catalog_version() - how often the schema was found to be another.  0 or -errno. */
+int catalog_version(struct ksql_db *db, uint64_t *version);
 /** catalog_used_pages() - pages that hold something, the log's included.  0 or -errno. */
 int catalog_used_pages(struct ksql_db *db, uint64_t *pages);
 /**

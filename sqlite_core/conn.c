@@ -6,6 +6,7 @@
 
 #include "port/cstd.h"
 #include "db.h"
+#include "events.h"
 #include "exec.h"
 #include "mem.h"
 #include "memvfs.h"
@@ -19,16 +20,15 @@
 /* --- commits ------------------------------------------------------------- */
 
 /*
- * After each commit.  Copying the log back costs a memcpy a page here, so it is
- * done early, and the log's memory given back, unless a reader needs it still.
+ * After each commit that wrote something.  Copying the log back costs a memcpy a
+ * page here, so it is done early, and the log's memory given back, unless a
+ * reader needs it still.
  */
 static int committed(void *arg, sqlite3 *lite, const char *schema, int frames)
 {
 	struct conn *c = arg;
 
-	__atomic_store_n(&c->db->changed_ns, port_realtime_ns(),
-			 __ATOMIC_RELAXED);
-	__atomic_fetch_add(&c->db->commits, 1, __ATOMIC_RELEASE);
+	db_changed(c->db);
 	if (frames >= CHECKPOINT_FRAMES) {
 		c->no_wait = true;
 		sqlite3_wal_checkpoint_v2(
@@ -204,10 +204,13 @@ static size_t give_way(const struct conn *c)
 void conn_retire(struct conn *c, struct query *q)
 {
 	size_t i;
+	int rc;
 
 	if (!q->stmt)
 		return;
-	if (sqlite3_reset(q->stmt) || q->len > CONN_TEXT_MAX ||
+	rc = sqlite3_reset(q->stmt);
+	ksql_tell_commit(c->lite);
+	if (rc || q->len > CONN_TEXT_MAX ||
 	    strlen(sqlite3_sql(q->stmt)) != q->len) {
 		conn_discard(q);
 		return;

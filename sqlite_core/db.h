@@ -21,8 +21,11 @@ struct ksql_db {
 	struct conn *
 		anchor; /* owned; keeps the log alive; used under catalog_lock */
 
-	uint64_t commits; /* atomic: so many since it was made */
+	uint64_t commits; /* atomic: so many that changed something */
 	int64_t changed_ns; /* atomic: time of the last one */
+
+	struct port_spin watch_lock; /* protects the list; held over its calls */
+	struct ksql_watch *watches; /* their hosts' */
 
 	struct port_spin lock; /* protects all below */
 	struct ksql_options options;
@@ -32,8 +35,9 @@ struct ksql_db {
 	struct outcome *outcomes; /* one for each uid */
 
 	struct port_mutex
-		*catalog_lock; /* protects catalog; may sleep under it */
+		*catalog_lock; /* protects what follows; may sleep under it */
 	struct catalog *catalog; /* owned; NULL until first asked for */
+	uint64_t schemas; /* so many were seen, each other than the one before */
 };
 
 /** db_options() - a copy of the limits in force. */

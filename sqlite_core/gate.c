@@ -155,6 +155,34 @@ void ksql_db_usage(struct ksql_db *db, uint64_t *pages, uint64_t *wal_pages)
 	*wal_pages = both[1];
 }
 
+static void call_db_watch(void *arg)
+{
+	struct call *c = arg;
+
+	engine_db_watch(c->db, c->out);
+}
+
+void ksql_db_watch(struct ksql_db *db, struct ksql_watch *watch)
+{
+	struct call c = { .db = db, .out = watch };
+
+	enter(call_db_watch, &c, NULL);
+}
+
+static void call_db_unwatch(void *arg)
+{
+	struct call *c = arg;
+
+	engine_db_unwatch(c->db, c->out);
+}
+
+void ksql_db_unwatch(struct ksql_db *db, struct ksql_watch *watch)
+{
+	struct call c = { .db = db, .out = watch };
+
+	enter(call_db_unwatch, &c, NULL);
+}
+
 /* --- nodes --------------------------------------------------------------- */
 
 static struct node_head *head(const struct ksql_node *node)
@@ -384,6 +412,8 @@ long ksql_read(struct ksql_file *f, const struct ksql_caller *caller, void *buf,
 	f->reading = true;
 	if (f->stream)
 		pos = f->cursor;
+	else if (f->count && !pos)
+		f->ready = false;
 	while (!err && done < len) {
 		part = from_window(f, (char *)buf + done, len - done,
 				   pos + done);
@@ -403,6 +433,33 @@ long ksql_read(struct ksql_file *f, const struct ksql_caller *caller, void *buf,
 		err = 0;
 	}
 	return err ? err : (long)done;
+}
+
+int64_t ksql_end(struct ksql_file *f, const struct ksql_caller *caller)
+{
+	struct call c = { .file = f };
+	int err;
+
+	if (f->stream)
+		return -ESPIPE;
+	for (;;) {
+		c.pos = f->ready ? f->window_pos + f->window_len : 0;
+		if (at_end(f, c.pos))
+			return (int64_t)c.pos;
+		err = (int)enter(call_fill, &c, caller);
+		if (err)
+			return err;
+	}
+}
+
+unsigned int ksql_poll(const struct ksql_file *f)
+{
+	unsigned int ready = KSQL_POLL_READ | KSQL_POLL_WRITE;
+
+	if (f->count && __atomic_load_n(f->count, __ATOMIC_SEQ_CST) !=
+				__atomic_load_n(&f->seen, __ATOMIC_RELAXED))
+		ready |= KSQL_POLL_CHANGED;
+	return ready;
 }
 
 static void call_write(void *arg)

@@ -27,6 +27,10 @@ struct ksql_file {
 	uint64_t window_pos; /* where in the file it begins */
 	uint64_t cursor;
 	int error; /* to be told at the next read, then forgotten */
+
+	/* A file that can be waited on is made anew when read from its beginning. */
+	const uint64_t *count; /* atomic: grows with each change; NULL: none */
+	uint64_t seen; /* atomic: it, when the content was made */
 };
 
 struct file_ops {
@@ -50,6 +54,8 @@ int engine_db_get(const char *source, const struct ksql_options *options,
 void engine_db_put(struct ksql_db *db);
 int engine_db_configure(struct ksql_db *db, const struct ksql_options *options);
 void engine_db_options(struct ksql_db *db, struct ksql_options *options);
+void engine_db_watch(struct ksql_db *db, struct ksql_watch *watch);
+void engine_db_unwatch(struct ksql_db *db, struct ksql_watch *watch);
 void engine_db_usage(struct ksql_db *db, uint64_t *pages, uint64_t *wal_pages);
 struct ksql_node *engine_root(struct ksql_db *db);
 int engine_lookup(struct ksql_db *db, struct ksql_node *dir, const char *name,

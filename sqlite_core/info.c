@@ -46,6 +46,7 @@ int info_features(struct ksql_db *db, const struct ksql_node *node,
 		"result csv json ndjson tsv\n"
 		"tables csv json ndjson tsv schema columns count\n"
 		"parameters 2\n"
+		"events poll\n"
 		"sql fts5 rtree geopoly json math dbstat session window strict returning\n"
 		"localtime utc\n");
 	return done(out);

@@ -146,6 +146,33 @@ KSQL_API uint64_t ksql_core_exit(void);
 KSQL_API void ksql_options_default(struct ksql_options *options);
 
 /**
+ * ksql_option_set() - a limit by its name, as it stands among mount options
+ * @options: one of them changed
+ * @key: "size", "timeout", "busy", "max_result", "max_sql"
+ * @value: a decimal number: milliseconds, or bytes with k, m, g, t, p, e behind
+ *	them, or a percentage of RAM ("10%")
+ *
+ * Whether the limit is in range is looked at when it comes into force.  Does
+ * not sleep.
+ * Return: 0, -ENOENT for a key that is none of the engine's, -EINVAL for a
+ * value that cannot be read.
+ */
+KSQL_API int ksql_option_set(struct ksql_options *options, const char *key,
+			     const char *value);
+
+/**
+ * ksql_option_get() - the limits one by one, for who shows or compares them
+ * @options: filled
+ * @index: from 0
+ * @value: out; ksql_option_set() takes it as it is, in decimal
+ *
+ * Does not sleep.
+ * Return: its key, constant; NULL past the last one.
+ */
+KSQL_API const char *ksql_option_get(const struct ksql_options *options,
+				     unsigned int index, uint64_t *value);
+
+/**
  * ksql_db_get() - the database of a source name, made if there is none yet
  * @source: 1 to 255 bytes, copied
  * @options: limits, used when the database is made; ignored when it is there
@@ -180,6 +207,37 @@ KSQL_API void ksql_db_options(struct ksql_db *db, struct ksql_options *options);
  */
 KSQL_API void ksql_db_usage(struct ksql_db *db, uint64_t *pages,
 			    uint64_t *wal_pages);
+
+/**
+ * struct ksql_watch - who wants to know of commits; the host's own memory
+ * @changed: called once for each commit that changed something, when others can
+ *	see it, and before the call that committed returns.  It may run on the
+ *	engine's stack with the FPU section open, so with preemption off, and
+ *	always runs under a spinlock: it must not sleep, nor call anything of
+ *	this header but ksql_poll(), nor watch or unwatch.  Calls for different
+ *	commits come one after another, but in no order.
+ * @next: the engine's
+ */
+struct ksql_watch {
+	void (*changed)(struct ksql_watch *watch);
+	struct ksql_watch *next;
+};
+
+/**
+ * ksql_db_watch() - be told of commits
+ * @db: held until ksql_db_unwatch()
+ * @watch: with @changed set; not watching anything yet
+ */
+KSQL_API void ksql_db_watch(struct ksql_db *db, struct ksql_watch *watch);
+
+/**
+ * ksql_db_unwatch() - not any more
+ * @db: held
+ * @watch: harmless if it is not watching @db
+ *
+ * When it returns, @changed does not run and never will again.
+ */
+KSQL_API void ksql_db_unwatch(struct ksql_db *db, struct ksql_watch *watch);
 
 /**
  * ksql_root() - the top directory
@@ -309,6 +367,37 @@ KSQL_API int ksql_open(struct ksql_db *db, struct ksql_node *node,
 KSQL_API long ksql_read(struct ksql_file *file,
 			const struct ksql_caller *caller, void *buf, size_t len,
 			uint64_t pos);
+
+/**
+ * ksql_end() - the position where an open file ends
+ * @file: open for reading
+ * @caller: for its cancel flag
+ *
+ * Of what this open file shows, which stat() cannot know: that tells of what
+ * would be opened now.  May have to make all of it.
+ * Return: bytes, or a negative errno: -ESPIPE for streams, or as ksql_read().
+ */
+KSQL_API int64_t ksql_end(struct ksql_file *file,
+			  const struct ksql_caller *caller);
+
+/* What ksql_poll() finds. */
+#define KSQL_POLL_READ	  1u /* reading does not wait for anybody's commit */
+#define KSQL_POLL_WRITE	  2u /* nor does writing */
+#define KSQL_POLL_CHANGED 4u /* a commit came after what was read */
+
+/**
+ * ksql_poll() - what an open file is ready for.  Does not sleep.
+ * @file: open; unlike other calls on it this one may be made beside them
+ *
+ * All files can always be read and written, as regular files can.  "events" has
+ * %KSQL_POLL_CHANGED from the first commit after it was opened, or after it was
+ * last read from its beginning, until it is read so again.  A host that lets
+ * somebody wait must first take him among those whom its &struct ksql_watch
+ * wakes, and look then: so no commit is missed.
+ *
+ * Return: %KSQL_POLL_READ and so on.
+ */
+KSQL_API unsigned int ksql_poll(const struct ksql_file *file);
 
 /**
  * ksql_write() - bytes into a file

@@ -56,6 +56,7 @@ static const struct entry root_entries[] = {
 	{ .name = "value", .kind = KIND_VALUE },
 	{ .name = "error", .kind = KIND_ERROR },
 	{ .name = "status", .kind = KIND_STATUS },
+	{ .name = "events", .kind = KIND_EVENTS },
 	{ .name = "tables", .kind = KIND_TABLES, .children = &table_dir },
 	{ .name = "info", .kind = KIND_DIR, .children = info_entries },
 	{ .name = NULL },

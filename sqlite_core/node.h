@@ -17,6 +17,7 @@ enum kind {
 	KIND_VALUE,
 	KIND_ERROR,
 	KIND_STATUS,
+	KIND_EVENTS,
 	KIND_DATA, /* entry.arg: enum format */
 	KIND_CONTENT, /* entry.content makes it */
 };

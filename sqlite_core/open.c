@@ -3,6 +3,7 @@
  * open.c - open files, by kind.
  *
  * content	made when opened, whole
+ * events	likewise, and anew when it is read from its beginning
  * outcome	what the caller's last batch left, pinned
  * data		a table's rows, rendered as they are read, of one snapshot
  * query	SQL in, its answer out
@@ -11,6 +12,7 @@
 
 #include "port/cstd.h"
 #include "db.h"
+#include "events.h"
 #include "mem.h"
 #include "node.h"
 #include "outcome.h"
@@ -43,6 +45,44 @@ static void content_release(struct ksql_file *f, bool abandon)
 }
 
 static const struct file_ops content_ops = { .release = content_release };
+
+static int events_fill(struct ksql_file *f, uint64_t pos)
+{
+	struct content_file *c = (struct content_file *)f;
+	uint64_t version;
+	int err;
+
+	(void)pos;
+	buf_clear(&c->text);
+	err = events_text(f->db, &version, &c->text);
+	if (err)
+		return err;
+	show(f, &c->text, 0, true);
+	__atomic_store_n(&f->seen, version, __ATOMIC_RELAXED);
+	return 0;
+}
+
+static const struct file_ops events_ops = { .fill = events_fill,
+					    .release = content_release };
+
+static int events_open(struct ksql_db *db, struct ksql_file **out)
+{
+	struct content_file *c = ksql_zalloc(sizeof(*c));
+	int err;
+
+	if (!c)
+		return -ENOMEM;
+	c->base.ops = &events_ops;
+	c->base.db = db;
+	c->base.count = &db->commits;
+	err = events_fill(&c->base, 0);
+	if (err) {
+		content_release(&c->base, false);
+		return err;
+	}
+	*out = &c->base;
+	return 0;
+}
 
 static int content_open(struct ksql_db *db, struct ksql_node *node,
 			struct ksql_file **out)
@@ -389,6 +429,8 @@ static int open_kind(struct ksql_db *db, struct ksql_node *node, uint32_t uid,
 		return query_open(db, node, uid, flags, file);
 	case KIND_CONTENT:
 		return content_open(db, node, file);
+	case KIND_EVENTS:
+		return events_open(db, file);
 	case KIND_DATA:
 		return data_open(db, node, file);
 	default:
@@ -433,11 +475,17 @@ int open_size(struct ksql_db *db, struct ksql_node *node, uint32_t uid,
 {
 	struct buf made = { 0 };
 	struct outcome *o;
+	uint64_t version;
 	int err;
 
 	switch (node->entry->kind) {
 	case KIND_CONTENT:
 		err = node->entry->content(db, node, &made);
+		*size = err ? 0 : made.len;
+		buf_free(&made);
+		return err;
+	case KIND_EVENTS:
+		err = events_text(db, &version, &made);
 		*size = err ? 0 : made.len;
 		buf_free(&made);
 		return err;

@@ -296,8 +296,10 @@ static int run_in_session(struct session *s, struct query *q, struct fault *f)
 	struct buf none = { 0 };
 	int err = settle_answer(s, columns, f);
 
-	if (err)
+	if (err) {
+		conn_retire(s->conn, q);
 		return err;
+	}
 	if (columns)
 		return stream_begin(&s->stream, s->conn, q, s->format,
 				    &s->answer, ANSWER_CHUNK, f);

@@ -5,12 +5,12 @@
 # Paths are relative to sqlite_core/.
 
 # Engine side: SSE on, no header of the host's (see port/types.h).
-KSQL_CORE_SRCS := buf.c catalog.c conn.c core.c error.c exec.c func.c info.c \
+KSQL_CORE_SRCS := buf.c catalog.c conn.c core.c error.c events.c exec.c func.c info.c \
 	keys.c mem.c memfile.c memvfs.c mutex.c node.c open.c outcome.c param.c \
 	policy.c render.c session.c split.c table.c
 
-# Host side: the gate through which a host enters the engine.
-KSQL_GATE_SRCS := gate.c
+# Host side: the gate through which a host enters the engine; options as text.
+KSQL_GATE_SRCS := gate.c option.c
 
 # SQLite itself, with one configuration for all hosts.
 KSQL_SQLITE_SRC := sqlite/sqlite3_unit.c

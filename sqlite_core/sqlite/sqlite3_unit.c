@@ -68,3 +68,9 @@ void ksql_forget_counts(sqlite3 *db)
 	db->nChange = 0;
 	db->nTotalChange = 0;
 }
+
+void ksql_tell_commit(sqlite3 *db)
+{
+	if (db->autoCommit)
+		doWalCallbacks(db);
+}

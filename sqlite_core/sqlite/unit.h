@@ -36,4 +36,14 @@ int ksql_mark_like(sqlite3 *db, const char *name, int nargs,
  */
 void ksql_forget_counts(sqlite3 *db);
 
+/**
+ * ksql_tell_commit() - run the hook of sqlite3_wal_hook() if it is still to run
+ * @db: a statement has ended
+ *
+ * SQLite runs it when a statement has been stepped to its end.  One that is reset
+ * before (INSERT ... RETURNING, whose rows nobody read) or that fails and keeps
+ * what it did (INSERT OR FAIL) commits too.
+ */
+void ksql_tell_commit(sqlite3 *db);
+
 #endif /* KSQL_UNIT_H */

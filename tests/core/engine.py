@@ -9,12 +9,13 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
 READ, WRITE, BOTH = 1, 2, 3
+POLL_READ, POLL_WRITE, POLL_CHANGED = 1, 2, 4
 ROOT = Path(__file__).resolve().parents[2]
 MIB = 1 << 20
 
@@ -52,6 +53,14 @@ class Caller(ctypes.Structure):
     _fields_ = (("uid", ctypes.c_uint32), ("cancel", ctypes.POINTER(ctypes.c_int)))
 
 
+class Watch(ctypes.Structure):
+    """struct ksql_watch."""
+
+
+WATCH_CALL = ctypes.CFUNCTYPE(None, ctypes.POINTER(Watch))
+Watch._fields_ = [("changed", WATCH_CALL), ("next", ctypes.POINTER(Watch))]
+
+
 class Attr(ctypes.Structure):
     """struct ksql_attr."""
 
@@ -78,11 +87,20 @@ _PROTOTYPES: dict[str, tuple[Any, ...]] = {
     "ksql_core_init": (ctypes.c_int, ctypes.POINTER(Config)),
     "ksql_core_exit": (ctypes.c_uint64,),
     "ksql_options_default": (None, _OPTIONS),
+    "ksql_option_set": (ctypes.c_int, _OPTIONS, ctypes.c_char_p, ctypes.c_char_p),
+    "ksql_option_get": (
+        ctypes.c_char_p,
+        _OPTIONS,
+        ctypes.c_uint,
+        ctypes.POINTER(ctypes.c_uint64),
+    ),
     "ksql_db_get": (ctypes.c_int, ctypes.c_char_p, _OPTIONS, _OUT),
     "ksql_db_put": (None, _P),
     "ksql_db_configure": (ctypes.c_int, _P, _OPTIONS),
     "ksql_db_options": (None, _P, _OPTIONS),
     "ksql_db_usage": (None, _P, ctypes.POINTER(ctypes.c_uint64), ctypes.POINTER(ctypes.c_uint64)),
+    "ksql_db_watch": (None, _P, ctypes.POINTER(Watch)),
+    "ksql_db_unwatch": (None, _P, ctypes.POINTER(Watch)),
     "ksql_root": (_P, _P),
     "ksql_lookup": (ctypes.c_int, _P, _P, ctypes.c_char_p, ctypes.c_size_t, _OUT),
     "ksql_node_exists": (ctypes.c_int, _P, _P),
@@ -99,6 +117,8 @@ _PROTOTYPES: dict[str, tuple[Any, ...]] = {
     "ksql_closedir": (None, _P),
     "ksql_open": (ctypes.c_int, _P, _P, _CALLER, ctypes.c_uint, _OUT),
     "ksql_read": (ctypes.c_long, _P, _CALLER, _P, ctypes.c_size_t, ctypes.c_uint64),
+    "ksql_end": (ctypes.c_int64, _P, _CALLER),
+    "ksql_poll": (ctypes.c_uint, _P),
     "ksql_write": (ctypes.c_long, _P, _CALLER, ctypes.c_char_p, ctypes.c_size_t),
     "ksql_finish": (ctypes.c_int, _P, _CALLER),
     "ksql_release": (None, _P, _CALLER, ctypes.c_bool),
@@ -170,6 +190,15 @@ class File:
         buffer = ctypes.create_string_buffer(size or 1)
         ret = self.lib.ksql_read(self.handle, ctypes.byref(self.who), buffer, size, pos)
         return buffer.raw[: check(ret, f"read {self.path}")]
+
+    def poll(self) -> int:
+        """What it is ready for."""
+        return int(self.lib.ksql_poll(self.handle))
+
+    def end(self) -> int:
+        """The position where it ends."""
+        ret = self.lib.ksql_end(self.handle, ctypes.byref(self.who))
+        return check(ret, f"end of {self.path}")
 
     def read_all(self, size: int = 1 << 16) -> bytes:
         """From the first byte (of a stream: from where it stands) to the end."""
@@ -320,6 +349,16 @@ class Db:
             ret = self.lib.ksql_getattr(self.handle, node, ctypes.byref(who), ctypes.byref(attr))
         check(ret, f"getattr {path}")
         return attr
+
+    @contextmanager
+    def watching(self, changed: Callable[[], None]) -> Iterator[None]:
+        """Be called at each commit, from whichever thread commits."""
+        watch = Watch(WATCH_CALL(lambda _: changed()))
+        self.lib.ksql_db_watch(self.handle, ctypes.byref(watch))
+        try:
+            yield
+        finally:
+            self.lib.ksql_db_unwatch(self.handle, ctypes.byref(watch))
 
     def usage(self) -> tuple[int, int]:
         """Pages of the database, pages of its log."""

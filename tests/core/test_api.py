@@ -23,6 +23,7 @@ from tests.core.engine import (
     Caller,
     Db,
     Engine,
+    Flag,
     Options,
     caller,
     running,
@@ -264,6 +265,50 @@ def test_an_open_file_holds_its_node(db: Db) -> None:
     file = db.open("info/version")
     assert file.read()
     file.release()
+
+
+def test_the_end_is_that_of_what_was_opened(db: Db) -> None:
+    db.batch("CREATE TABLE t(a); INSERT INTO t VALUES(1); SELECT 'before'")
+    paths = ("info/version", "result", "tables/t/count", "tables/t/data.csv", "tables/t/data.json")
+    for path in paths:
+        expected = len(db.cat(path))
+        with db.open(path) as file:
+            db.batch("UPDATE t SET a = a || 'x'; SELECT 'afterwards'")
+            assert file.end() == expected
+            assert len(file.read_all()) == expected
+            assert file.end() == expected
+
+
+def test_the_end_of_many_rows(db: Db) -> None:
+    db.batch(
+        "CREATE TABLE t(a); WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT "
+        "50000) INSERT INTO t SELECT i FROM n"
+    )
+    whole = db.cat("tables/t/data.csv")
+    with db.open("tables/t/data.csv") as file:
+        assert file.read(10, 100_000) == whole[100_000:100_010]
+        assert file.end() == len(whole)
+        assert file.read(10, len(whole) - 4) == whole[-4:]
+        assert file.read(10, 0) == whole[:10]
+
+
+def test_what_has_no_positions_has_no_end(db: Db) -> None:
+    with db.session() as session:
+        session.write("SELECT 1;")
+        assert errno_of(session.end) == errno.ESPIPE
+
+
+def test_looking_for_the_end_can_be_cancelled(db: Db) -> None:
+    db.batch(
+        "CREATE TABLE t(a); WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT "
+        "50000) INSERT INTO t SELECT i FROM n"
+    )
+    flag = Flag()
+    with db.open("tables/t/data.csv", cancel=flag) as file:
+        flag.set()
+        assert errno_of(file.end) == errno.EINTR
+        flag.set(False)
+        assert file.end() == len(file.read_all())
 
 
 def test_node_facts(db: Db) -> None:

@@ -120,6 +120,7 @@ def test_every_file_of_the_tree_is_shown() -> None:
 
 def test_mount_options() -> None:
     options = set(re.findall(r'fsparam_\w+\("(\w+)"', source("kfs_module/super.c")))
+    options |= set(re.findall(r'^\t\{ "(\w+)"', source("sqlite_core/option.c"), re.M))
     (documented,) = tables(sections(DOCS / "interface.md")["Mounting"])
     named = {name for row in documented for name in re.findall(r"(\w+)=", row[0])}
     assert named == options

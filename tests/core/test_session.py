@@ -335,6 +335,16 @@ def test_result_over_its_cap(engine: Engine) -> None:
         assert len(session.read_all()) > 500_000
 
 
+def test_an_answer_over_the_cap_before_another_statement(engine: Engine) -> None:
+    db = engine.db(max_result=100_000)
+    sql = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n) SELECT i FROM n"
+    with db.session() as session:
+        assert errno_of(session.ask, sql + "; CREATE TABLE t(a);") == errno.EOVERFLOW
+        assert "before another statement" in db.text("error")
+        assert session.ask("SELECT 1") == b"1\n1\n"
+    assert db.names("tables") == []
+
+
 def test_a_session_leaves_the_result_alone(db: Db) -> None:
     db.batch("SELECT 'kept'")
     with db.session() as session:

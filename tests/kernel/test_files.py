@@ -195,6 +195,14 @@ def state_of(pid: int) -> str:
     return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0]
 
 
+def has_ended(pid: int) -> bool:
+    """Has a process closed its files? (What it was may not have been waited for.)"""
+    try:
+        return state_of(pid) in "ZX"
+    except FileNotFoundError:
+        return True
+
+
 @pytest.mark.parametrize("sql", [ENDLESS, LONG_INSTR], ids=["loop", "instr"])
 def test_a_running_statement_is_never_in_d_state(tree: Tree, sql: str) -> None:
     tree.run("CREATE TABLE mark(a)")
@@ -241,6 +249,8 @@ def test_two_threads_of_one_descriptor_wait_for_each_other_killably(tree: Tree) 
         assert "D" not in {state_of(pid) for _ in range(100)}
         for other in children:
             os.kill(int(other), signal.SIGKILL)
+    for other in children:
+        wait_until(partial(has_ended, int(other)), "the grandchild's end")
     tree.works()
 
 
