@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.fuse.conftest import servers
 from tests.interface.conftest import mount, shared_tree, shell, tree
 from tests.interface.tree import Tree
 from tests.sessions import PROJECT
 
-__all__ = ["mount", "shared_tree", "shell", "tree"]
+__all__ = ["mount", "servers", "shared_tree", "shell", "tree"]
 
 RECIPES = PROJECT / "docs" / "recipes" / "ksqlfs.sh"
 
@@ -120,6 +121,6 @@ def recipe(tree: Tree, shell: list[str], tmp_path: Path) -> Runner:
 def runner(shell: list[str], root: Path, tmp_path: Path) -> Runner:
     """A Runner on some root, with folders of its own."""
     work, state = tmp_path / "work", tmp_path / "state"
-    work.mkdir()
-    state.mkdir()
+    work.mkdir(exist_ok=True)
+    state.mkdir(exist_ok=True)
     return Runner(shell, root, work, state)
