@@ -230,6 +230,12 @@ def test_the_format_may_be_asked_for_in_a_terminal(terminal: Run) -> None:
     assert shown.text == "a\n1"
 
 
+def test_a_locale_that_lacks_a_character_shows_its_number(ctl: Ctl) -> None:
+    ctl.environment["PYTHONIOENCODING"] = "latin-1"
+    assert "| \\u65e5 " in ctl.out("query", "--format", "table", "SELECT '日' AS u")
+    assert ctl.out("query", "SELECT '日' AS u") == "u\n日\n"
+
+
 def test_root_comes_before_the_environment(ctl: Ctl, tree: Tree, tmp_path: Path) -> None:
     ctl.environment["KSQL_ROOT"] = str(tmp_path / "elsewhere")
     assert ctl.out("--root", tree.root, "query", "SELECT 1 AS a") == "a\n1\n"

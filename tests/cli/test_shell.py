@@ -133,7 +133,7 @@ def test_rows_beyond_the_limit_are_told_of(console: Terminal) -> None:
     console.type(".limit 2\n")
     console.wait_line(PROMPT)
     console.type("SELECT 1 AS n UNION SELECT 2 UNION SELECT 3;\n")
-    console.wait("the first 2 rows; there are more")
+    console.wait("the first 2 rows; there are more: .limit 0 shows all")
 
 
 def test_control_characters_do_not_reach_the_terminal(console: Terminal) -> None:

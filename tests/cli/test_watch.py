@@ -109,6 +109,13 @@ def test_what_cannot_be_drawn_is_told(ctl: Ctl, sql: str, sentence: str) -> None
     assert ctl.fails(1, "watch", "--plot", "n", sql) == sentence
 
 
+def test_without_plotext_what_to_install_is_told(ctl: Ctl) -> None:
+    (ctl.folder / "sitecustomize.py").write_text("import sys; sys.modules['plotext'] = None\n")
+    ctl.environment["PYTHONPATH"] = str(ctl.folder)
+    failure = ctl.fails(3, "watch", "--plot", "n", "SELECT 1 AS n")
+    assert failure == "--plot needs plotext; install it by `pip install 'ksqlfs[plot]'`\n"
+
+
 def test_null_leaves_a_gap(ctl: Ctl) -> None:
     text = ctl.out("watch", *OFTEN, "-c", "2", "--plot", "n", "SELECT NULL AS n")
     assert "\x1b" not in text

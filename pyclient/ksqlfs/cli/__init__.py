@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import io
 import signal
+import sys
 from pathlib import Path
 
 import click
@@ -74,4 +76,7 @@ def main() -> None:
     """Run `ksqlctl` with the arguments of this process."""
     # As other programs: whose reader has gone ends without a word.
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    # Where the locale lacks a character it is written as Python writes it.
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
     cli.main(prog_name="ksqlctl")

@@ -115,7 +115,7 @@ def is_unreachable(number: int | None) -> bool:
     return number in _NO_TREE
 
 
-def unreachable(path: Path, error: OSError) -> NoTreeFailure:
+def unreachable(path: Path | str, error: OSError) -> NoTreeFailure:
     """The failure of a call that needed the tree."""
     return NoTreeFailure(_and(f"{path}: {error.strerror}", _TREE_REMEDIES.get(error.errno or 0)))
 

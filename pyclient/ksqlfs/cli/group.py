@@ -14,7 +14,15 @@ from typing import Any, NoReturn
 import click
 from click.shell_completion import CompletionItem
 
-from ksqlfs.cli.failure import BadFileFailure, Ended, of_client
+from ksqlfs.cli.failure import (
+    BadFileFailure,
+    Ended,
+    Failure,
+    is_unreachable,
+    of_client,
+    unreachable,
+    unreadable,
+)
 from ksqlfs.errors import Error
 
 
@@ -107,6 +115,14 @@ class CommandGroup(click.Group):
         except Ended as error:
             end_by(error.number)
         except OSError as error:
-            # Of stdout: what fails of the tree or of a file is told where it does.
             drop_output()
-            end_with(BadFileFailure(f"writing the output failed: {error.strerror}"))
+            end_with(_failure_of_call(error))
+
+
+def _failure_of_call(error: OSError) -> Failure:
+    """The failure of a call that no command has foreseen, or that wrote to stdout."""
+    if is_unreachable(error.errno):
+        return unreachable(error.filename or "the tree", error)
+    if error.filename is not None:
+        return unreadable(error.filename, error)
+    return BadFileFailure(f"writing the output failed: {error.strerror}")

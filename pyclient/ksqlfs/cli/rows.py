@@ -49,8 +49,8 @@ def run(db: Connection, sql: str, parameters: Parameters = (), limit: int = 0) -
     return answer
 
 
-def show(answer: Answer, form: str) -> None:
-    """Print an answer in one of `FORMATS`."""
+def show(answer: Answer, form: str, all_by: str = "--limit 0") -> None:
+    """Print an answer in one of `FORMATS`; `all_by` is how to have the rows beyond a limit."""
     if answer.columns is None:
         if answer.changes:
             hint(f"{counted(answer.changes, 'row')} changed")
@@ -58,4 +58,4 @@ def show(answer: Answer, form: str) -> None:
     if text := lay_out(answer.columns, answer.rows, form):
         click.echo(text)
     rows = counted(len(answer.rows), "row")
-    hint(f"the first {rows}; there are more: --limit 0 shows all" if answer.more else rows)
+    hint(f"the first {rows}; there are more: {all_by} shows all" if answer.more else rows)

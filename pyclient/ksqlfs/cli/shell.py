@@ -139,7 +139,7 @@ class Console:
                     sys.stdout.buffer.write(chunk)
                 sys.stdout.buffer.flush()
             elif self.db is not None:
-                show(run(self.db, statement, limit=self.limit), self.form)
+                show(run(self.db, statement, limit=self.limit), self.form, all_by=".limit 0")
 
     def run_dot(self, line: str) -> None:
         """Run a line that begins with a dot."""
