@@ -80,6 +80,15 @@ def test_doctor_without_a_tree_says_what_is_missing(bare_ctl: Ctl) -> None:
     assert f"ksqlctl mount {place}" in tree["remedy"]
 
 
+def test_where_a_tree_answers_nothing_else_is_needed(
+    ctl: Ctl, tree: Tree, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doctor, "import_module", failing_import("no module"))
+    monkeypatch.setattr("platform.machine", lambda: "aarch64")
+    checks = [check for check in doctor.examine(Session(tree.root, False)) if check.name != "mount"]
+    assert {"ok", "not needed"} == {check.state for check in checks}
+
+
 # Machines that are not this one
 
 RELEASE = "6.1.0-test"

@@ -57,8 +57,8 @@ def _check(topic: str, name: str, good: bool, found: str, remedy: str = "") -> C
 def doctor(session: Session, as_json: bool) -> int:
     """Tell what this machine can do, and what is missing.
 
-    The exit code is 1 if something is missing that is needed: a tree that answers, and all of one
-    of the two ways to one, the kernel module or FUSE.
+    The exit code is 1 if something is missing that is needed.  A tree that answers is; where there
+    is none, also what one of the two ways to it wants, the kernel module or FUSE.
     """
     checks = examine(session)
     well = all(check.state != "missing" for check in checks)
@@ -78,8 +78,10 @@ def doctor(session: Session, as_json: bool) -> int:
 
 def examine(session: Session) -> list[Check]:
     """Look at everything."""
-    kernel, fuse = list(_kernel()), list(_fuse())
-    excuse_one_way(kernel, fuse)
+    tree, kernel, fuse = list(_tree(session)), list(_kernel()), list(_fuse())
+    _excuse_ways(
+        any(check.name == "answers" and check.state == "ok" for check in tree), kernel, fuse
+    )
     extras = [
         _check(
             "Python",
@@ -91,16 +93,18 @@ def examine(session: Session) -> list[Check]:
         for extra, module, purpose in _EXTRAS
     ]
     _excuse(extras)
-    return [*_tree(session), *kernel, *fuse, *extras]
+    return [*tree, *kernel, *fuse, *extras]
 
 
-def excuse_one_way(kernel: list[Check], fuse: list[Check]) -> None:
-    """What one way to a tree lacks is not needed where the other is complete, or is FUSE's."""
-    if any(check.state == "missing" for check in fuse):
-        if not any(check.state == "missing" for check in kernel):
-            _excuse(fuse)
-    else:
+def _excuse_ways(answers: bool, kernel: list[Check], fuse: list[Check]) -> None:
+    """What one way to a tree lacks is not needed where the other is complete, or a tree answers."""
+    lacks_kernel, lacks_fuse = (
+        any(check.state == "missing" for check in way) for way in (kernel, fuse)
+    )
+    if answers or not lacks_fuse:
         _excuse(kernel)
+    if answers or not lacks_kernel:
+        _excuse(fuse)
 
 
 def _excuse(checks: list[Check]) -> None:
