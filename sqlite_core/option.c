@@ -98,11 +98,12 @@ int ksql_option_set(struct ksql_options *to, const char *key, const char *value)
 const char *ksql_option_get(const struct ksql_options *from, unsigned int index,
 			    uint64_t *value)
 {
-	const struct option *o = &options[index];
+	const struct option *o;
 	uint32_t narrow;
 
 	if (index >= OPTIONS)
 		return NULL;
+	o = &options[index];
 	if (o->wide) {
 		memcpy(value, (const char *)from + o->at, sizeof(*value));
 	} else {
