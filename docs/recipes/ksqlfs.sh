@@ -19,7 +19,8 @@
 #
 # The functions run in subshells, and so leave the caller's variables, options, traps and
 # descriptors alone; all but ksqlfs_open, ksqlfs_close and ksqlfs_value, which are there to change
-# them. They need cat, awk, and for files mv and rm. Names with two underscores are not for use.
+# them. They need cat, awk, sed and their like; a backslash before a command keeps the caller's
+# aliases out. Names with two underscores are not for use.
 
 # Says a sentence, and ends the subshell with a status: ksqlfs__fail STATUS SENTENCE.
 ksqlfs__fail() {
@@ -41,7 +42,7 @@ ksqlfs_root() (
 		[ -e "$dir/info/features" ] && printf '%s\n' "$dir" && exit
 	done
 	for dir; do
-		case $(LC_ALL=C cat -- "$dir/info/features" 2>&1) in
+		case $(LC_ALL=C \cat -- "$dir/info/features" 2>&1) in
 		*'endpoint is not connected')
 			ksqlfs__fail 3 "$dir is a dead mount: unmount it (umount -l) and mount it again."
 			;;
@@ -125,10 +126,10 @@ ksqlfs__ask() (
 		ksqlfs__file "$format"
 		exec 9<>"$file"
 	fi
-	ksqlfs__request "$types" "$@" 2>/dev/null | cat >&9 2>/dev/null ||
+	ksqlfs__request "$types" "$@" 2>/dev/null | \cat >&9 2>/dev/null ||
 		ksqlfs__refused "$root"
 	# What cat says is caught, what it reads goes on to stdout.
-	{ said=$(LC_ALL=C cat <&9 2>&1 >&8); } 8>&1
+	{ said=$(LC_ALL=C \cat <&9 2>&1 >&8); } 8>&1
 	code=$?
 	[ $code -gt 128 ] && exit $code
 	case $code$said in
@@ -140,7 +141,7 @@ ksqlfs__ask() (
 
 # Tells why the database refused, and ends the subshell: ksqlfs__refused ROOT.
 ksqlfs__refused() {
-	cat <"$1/error" >&2
+	\cat <"$1/error" >&2
 	exit 1
 }
 
@@ -329,11 +330,11 @@ ksqlfs__into() (
 	new=$file.ksqlfs.$$
 	(set -C && : >"$new") 2>/dev/null ||
 		ksqlfs__fail 1 "$file cannot be written: no file can be made beside it."
-	trap 'rm -f -- "$new"' EXIT
+	trap '\rm -f -- "$new"' EXIT
 	trap 'exit 129' HUP
 	trap 'exit 130' INT
 	trap 'exit 143' TERM
-	"$@" >|"$new" && mv -f -- "$new" "$file"
+	"$@" >|"$new" && \mv -f -- "$new" "$file"
 )
 
 # A table or view as a file, atomically: it is there whole, or as it was.
@@ -382,11 +383,10 @@ ksqlfs_import() (
 	into=$(ksqlfs__name "$2" && printf .)
 	ksqlfs_open 4 || exit
 	ksqlfs_query -s 4 'BEGIN IMMEDIATE' || exit
-	# What is wrong with the file comes by descriptor 6. A failure of SQL is what cat stops at.
 	# What is wrong with the file comes by descriptor 6; a failure of SQL is what cat stops at.
 	said=$(
 		{
-			{ "$rows" "$root" "$1" "${into%.}" || echo stopped >&6; } | cat >&4 2>/dev/null ||
+			{ "$rows" "$root" "$1" "${into%.}" || echo stopped >&6; } | \cat >&4 2>/dev/null ||
 				echo refused
 		} 6>&1
 	)
@@ -476,7 +476,7 @@ ksqlfs__from_ndjson() (
 		{
 			LC_ALL=C awk "$ksqlfs__text"'
 				/[^ \t\r]/ { print "INSERT INTO file VALUES(" NR "," text($0) ");" }' <"$2" |
-				cat >&7 2>/dev/null || ksqlfs__refused "$1"
+				\cat >&7 2>/dev/null || ksqlfs__refused "$1"
 		} 6>&1
 	) || exit
 	[ -n "$said" ] || said=$(ksqlfs__first said -s 7 "SELECT 'line ' || line || ': ' || iif(
@@ -493,7 +493,7 @@ ksqlfs__from_ndjson() (
 
 # What makes an INSERT of each line.
 ksqlfs__from_json() {
-	cat <<'SQL'
+	\cat <<'SQL'
 SELECT 'INSERT /*line ' || line || '*/ INTO ' || ?1 || iif(count(key) = 0, ' DEFAULT VALUES;',
   '(' || group_concat(format('"%w"', key), ',') || ') VALUES(' || group_concat(literal, ',') || ');')
 FROM (
@@ -566,7 +566,7 @@ ksqlfs__metrics() (
 # What keeps a view from being a metric, nothing if it is one. Names are checked so that they can
 # stand in SQL and in the text as they are.
 ksqlfs__no_metric() {
-	cat <<'SQL'
+	\cat <<'SQL'
 SELECT CASE
   WHEN count(*) = 0 THEN 'does not exist'
   WHEN ?1 GLOB '[0-9]*' OR ?1 GLOB '*[^a-zA-Z0-9_]*' THEN 'has a name that no metric can have'
@@ -579,7 +579,7 @@ SQL
 
 # The SELECT that makes the lines of a view.
 ksqlfs__samples() {
-	cat <<'SQL'
+	\cat <<'SQL'
 SELECT coalesce(group_concat(format(
     'SELECT * FROM (SELECT ''# %s %s '' || replace(replace("%s", ''\'', ''\\''), char(10), ''\n'')'
       || ' FROM "%s" WHERE "%s" IS NOT NULL LIMIT 1) UNION ALL ', upper(name), ?1, name, ?1, name),
@@ -628,7 +628,7 @@ ksqlfs__has() {
 
 # Of the table with some number from 0, a SELECT that writes its rows as INSERTs.
 ksqlfs__insert() {
-	cat <<'SQL'
+	\cat <<'SQL'
 SELECT format('SELECT %Q, %s || '');'' FROM "%w"',
   format('INSERT INTO "%w"(%s) VALUES(',
     t.name, group_concat(format('"%w"', c.name), ',' ORDER BY cid)),
@@ -704,7 +704,7 @@ ksqlfs__rows() {
 							printf "%s", field[1]
 							for (i = 2; i <= fields; i++) printf "%s%s", (i > 2 ? "," : ""), field[i]
 							printf "\n"
-						}' 6>&- | cat >&5 || printf x
+						}' 6>&- | \cat >&5 || printf x
 			} 6>&1
 		)
 	} 5>&1
@@ -713,7 +713,7 @@ ksqlfs__rows() {
 
 # What drops all that there is, NULL if there is nothing.
 ksqlfs__drops() {
-	cat <<'SQL'
+	\cat <<'SQL'
 SELECT group_concat(format('DROP %s IF EXISTS "%w";', type, name), char(10)
   ORDER BY type = 'table', sql NOT LIKE 'CREATE VIRTUAL%')
 FROM sqlite_schema WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite?_%' ESCAPE '?'
@@ -734,7 +734,7 @@ ksqlfs_restore() (
 	if [ "$(dd bs=15 count=1 <"$1" 2>/dev/null)" = 'SQLite format 3' ]; then
 		ksqlfs__has "$root" image 'restore a text of SQL'
 		[ -w "$root/image" ] || ksqlfs__fail 3 "$root/image may not be written to."
-		cp -- "$1" "$root/image" 2>/dev/null || ksqlfs__fail 1 "$1: $(head -n 1 <"$root/error")."
+		\cp -- "$1" "$root/image" 2>/dev/null || ksqlfs__fail 1 "$1: $(head -n 1 <"$root/error")."
 	else
 		ksqlfs__load "$root" "$1"
 	fi
@@ -758,7 +758,7 @@ COMMIT;' ] || ksqlfs__fail 1 "$2 is no whole backup: its first or last lines are
 	0 | 4) ;;
 	*) exit 1 ;;
 	esac
-	{ printf '%s\n' "${drops%.}" && tail -n +3 <"$2"; } 2>/dev/null | cat >&7 2>/dev/null ||
+	{ printf '%s\n' "${drops%.}" && tail -n +3 <"$2"; } 2>/dev/null | \cat >&7 2>/dev/null ||
 		ksqlfs__refused "$1"
 	# What is left without its semicolon would run now.
 	ksqlfs_query -s 7 ''

@@ -19,11 +19,17 @@ __all__ = ["mount", "servers", "shared_tree", "shell", "tree"]
 
 RECIPES = PROJECT / "docs" / "recipes" / "ksqlfs.sh"
 
+# Aliases, such as root has for cp in some places, must not be followed. (Of these shells bash
+# wants to be told that a script has any.)
+#
 # What the caller has set must be as it was: options, traps, IFS, descriptors; and no variable of
 # the functions' own may stay but the one that they define. A caller with awkward settings at that.
 SCRIPT = """\
+[ -z "${{BASH_VERSION-}}" ] || shopt -s expand_aliases
+alias cat='echo cat' cp='echo cp' mv='echo mv' rm='echo rm'
 set -euf
 . "$RECIPES"
+unalias cat cp mv rm
 set -C
 IFS=:s
 trap 'echo the end >&2' EXIT
