@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fuse.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -557,6 +558,23 @@ static void file_free(struct open_file *of)
 	free(of);
 }
 
+/*
+ * As fuse_reply_open(), which does not know all flags.  A stream has no position,
+ * and takes parallel writes: so no lock of the kernel's is held over a statement,
+ * and who waits for another's on the same open file can be interrupted.
+ */
+static int reply_open(fuse_req_t req, struct open_file *of, bool stream)
+{
+	struct fuse_open_out out = { .fh = (uintptr_t)of,
+				     .open_flags = FOPEN_DIRECT_IO };
+
+	if (!of->batch)
+		out.open_flags |= FOPEN_NOFLUSH;
+	if (stream)
+		out.open_flags |= FOPEN_STREAM | FOPEN_PARALLEL_DIRECT_WRITES;
+	return fuse_reply_buf(req, (const char *)&out, sizeof(out));
+}
+
 static void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
 	const struct ksql_caller caller = begin(req);
@@ -586,12 +604,9 @@ static void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	of->more_at = -1;
 	if (of->batch)
 		of->opener = client_process(fuse_req_ctx(req)->pid);
-	fi->fh = (uintptr_t)of;
-	fi->direct_io = 1;
-	fi->nonseekable = ksql_node_is_stream(node);
-	fi->noflush = !of->batch;
 	end(req);
-	if (fuse_reply_open(req, fi)) { /* the client is gone */
+	if (reply_open(req, of, ksql_node_is_stream(node))) {
+		/* the client is gone */
 		ksql_release(of->file, NULL, true);
 		file_free(of);
 	}
