@@ -74,7 +74,7 @@ class Namespace:
         if user is None:
             become = []
         return subprocess.run(
-            [*enter, *become, "env", f"--chdir={cwd}", *map(os.fspath, words)],
+            [*enter, *become, "env", f"--chdir={cwd}", *(os.fspath(word) for word in words)],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

@@ -10,6 +10,7 @@ import ksqlfs
 import pytest
 
 from tests.fuse import processes
+from tests.fuse.clients import FAILED, client
 from tests.fuse.servers import Server, Servers, assert_sentence, ctl, environment, run
 from tests.interface.hosts import filesystem_of
 from tests.interface.tree import ENDLESS, child, fails, wait_until
@@ -36,14 +37,10 @@ def test_a_dead_mount_says_so(dead: Server) -> None:
 def test_who_waits_for_a_killed_server_has_an_error(servers: Servers) -> None:
     server = servers.daemon("-o", "timeout=0")
 
-    def wait() -> None:
-        with fails("ECONNABORTED", "ENOTCONN"):
-            server.run(ENDLESS + ";")
-
-    with child(wait) as pid:
-        wait_until(lambda: processes.in_fuse(pid), "the statement runs")
+    with client(lambda: server.run(ENDLESS + ";")) as waiting:
+        waiting.wait_in_fuse()
         os.kill(server.pid, signal.SIGKILL)
-        wait_until(lambda: processes.state(pid) == "Z", "the client ends")
+        assert waiting.end() == FAILED
 
 
 def test_open_files_of_a_killed_server_have_an_error(servers: Servers) -> None:
@@ -106,7 +103,8 @@ def test_mounting_again_over_several_dead_ones(servers: Servers) -> None:
         # Over a tree that answers another can be mounted, as everywhere.
         server = ctl("mount", "--source", servers.source(), place)
         assert server.returncode == 0
-    assert len(dead := processes.mentioning(place)) == 2
+    dead = processes.mentioning(place)
+    assert len(dead) == 2
     processes.kill_all(dead)
     servers.daemon(directory=place).works()
     assert ctl("umount", place).returncode == 0

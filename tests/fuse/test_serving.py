@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.fuse import processes
+from tests.fuse.clients import FAILED, client
 from tests.fuse.servers import BIN, CTL, Servers, ctl, environment, run
 from tests.interface.hosts import filesystem_of
 from tests.interface.tree import ENDLESS, child, fails, wait_until
@@ -123,31 +124,20 @@ def test_a_signal_unmounts(servers: Servers, how: signal.Signals) -> None:
     assert servers.nothing_left(daemon.root)
 
 
-def exit_code(pid: int) -> int:
-    _, how = os.waitpid(pid, 0)
-    return os.waitstatus_to_exitcode(how)
-
-
 @pytest.mark.parametrize("how", SIGNALS, ids=lambda how: how.name)
 @pytest.mark.parametrize("ends", [";", ""], ids=["write", "close"])
 def test_a_signal_ends_endless_statements(servers: Servers, how: signal.Signals, ends: str) -> None:
     server = servers.foreground("-o", "timeout=0")
-    pid = os.fork()
-    if pid == 0:
-        code = 1
-        try:
-            batch = server.batch()
+
+    def ask() -> None:
+        with server.batch() as batch:
             batch.write(ENDLESS + ends)
-            batch.close()
-            code = 2
-        except OSError:
-            code = 3
-        finally:
-            os._exit(code)
-    wait_until(lambda: processes.in_fuse(pid), "the statement runs")
-    processes.wait_busy(server.pid)
-    assert server.stop(how) == 0
-    assert exit_code(pid) == 3
+
+    with client(ask) as asking:
+        asking.wait_in_fuse()
+        processes.wait_busy(server.pid)
+        assert server.stop(how) == 0
+        assert asking.end() == FAILED
     assert servers.nothing_left(server.root)
 
 
@@ -203,7 +193,7 @@ def test_systemd_is_told_when_it_answers(servers: Servers, abstract: bool) -> No
         assert notify.recv(100).split(b"\n")[0] == b"READY=1"
         assert os.listdir(place / "tables") == []
         process.terminate()
-        assert process.communicate() == (None, b"")
+        assert process.communicate()[1] == b""
         assert process.returncode == 0
 
 
