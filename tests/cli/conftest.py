@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -13,13 +12,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli.processes import COMMAND, forked
 from tests.cli.terminal import Terminal
 from tests.interface.conftest import mount, shared_tree, tree
 from tests.interface.tree import Tree
 
 __all__ = ["mount", "shared_tree", "tree"]
-
-COMMAND = [sys.executable, "-m", "ksqlfs.cli"]
 
 
 @dataclass
@@ -39,6 +37,7 @@ class Ctl:
                 "stdin": subprocess.DEVNULL,
                 "stdout": subprocess.PIPE,
                 "stderr": subprocess.PIPE,
+                "preexec_fn": forked(arguments, self.environment),
                 **options,
             },
         )

@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 
 import pexpect
 import pyte
+
+from tests.cli.processes import COMMAND, forked
 
 COLUMNS, LINES = 100, 40
 # Seconds for what should take none; a test that waits so long has failed.
@@ -32,10 +33,12 @@ class Terminal:
 
     def __init__(self, arguments: Sequence[str], environment: Mapping[str, str]) -> None:
         self.variables = environment
+        environment = {"TERM": "xterm", **environment}
         self._child: pexpect.spawn[bytes] = pexpect.spawn(
-            sys.executable,
-            ["-m", "ksqlfs.cli", *arguments],
-            env={**os.environ, "TERM": "xterm", **environment},
+            COMMAND[0],
+            [*COMMAND[1:], *arguments],
+            env={**os.environ, **environment},
+            preexec_fn=forked(arguments, environment),
             dimensions=(LINES, COLUMNS),
             timeout=PATIENCE,
             echo=True,

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import COMMAND, Ctl
+from tests.cli.conftest import Ctl
+from tests.cli.processes import COMMAND
 from tests.cli.terminal import Terminal
 from tests.interface.hosts import Mounter
 from tests.interface.tree import ENDLESS, ENDLESS_ROWS, Tree

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import COMMAND, Ctl
+from tests.cli.conftest import Ctl
+from tests.cli.processes import COMMAND
 from tests.cli.terminal import Terminal
 from tests.interface.tree import Tree
 
