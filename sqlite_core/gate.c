@@ -276,11 +276,6 @@ bool ksql_node_is_stream(const struct ksql_node *node)
 	return head(node)->is_stream;
 }
 
-bool ksql_node_is_fresh(const struct ksql_node *node)
-{
-	return head(node)->is_stream;
-}
-
 uint32_t ksql_node_mode(const struct ksql_node *node, uint32_t mount_mode)
 {
 	uint32_t readers = (mount_mode & 0444u), mode = readers;

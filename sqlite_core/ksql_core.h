@@ -283,14 +283,6 @@ KSQL_API uint64_t ksql_node_ino(const struct ksql_node *node);
 KSQL_API bool ksql_node_is_stream(const struct ksql_node *node);
 
 /**
- * ksql_node_is_fresh() - must every lookup of this name give a new inode
- *
- * A host whose kernel holds an inode's lock during a write (FUSE) answers so,
- * that one client's long statement does not delay another's.  Does not sleep.
- */
-KSQL_API bool ksql_node_is_fresh(const struct ksql_node *node);
-
-/**
  * ksql_node_mode() - permission bits of a node
  * @node: a node
  * @mount_mode: the mount's mode= (bits 0777)

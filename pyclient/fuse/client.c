@@ -121,10 +121,11 @@ bool client_is_signalled(pid_t thread)
 			      SIGNAL_BIT(SIGTTIN) | SIGNAL_BIT(SIGTTOU) |
 			      SIGNAL_BIT(SIGCHLD) | SIGNAL_BIT(SIGCONT) |
 			      SIGNAL_BIT(SIGURG) | SIGNAL_BIT(SIGWINCH);
-	char text[4096];
+	char text[16384];
 	uint64_t pending;
 
-	if (!thread || !read_proc(thread, "status", text, sizeof(text)))
+	if (!thread || !read_proc(thread, "status", text, sizeof(text)) ||
+	    !strstr(text, "\nSigBlk:")) /* some 1,000 groups come before it */
 		return true;
 	pending = signal_set(text, "\nSigPnd:") | signal_set(text, "\nShdPnd:");
 	return pending & ~signal_set(text, "\nSigBlk:") & ~idle;
@@ -173,7 +174,7 @@ static bool leads_to(int dir, const char *name, uint64_t node_id,
 					      sizeof(handle.words) };
 	int mount_id;
 
-	/* Asks the kernel alone: this sends no request to us, nor to others. */
+	/* Asks the kernel alone: this sends us no request. */
 	if (name_to_handle_at(dir, name, &handle.head, &mount_id,
 			      AT_SYMLINK_FOLLOW))
 		return false;

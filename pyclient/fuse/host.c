@@ -21,6 +21,8 @@
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "ioctl.h"
@@ -180,7 +182,8 @@ static int receive(struct host *host, struct fuse_buf *buf)
 		n = is_stopping(host) ?
 			    0 :
 			    fuse_session_receive_buf(host->session, buf);
-	} while (n == -EINTR);
+		/* No memory for now is no end; others may read meanwhile. */
+	} while (n == -EINTR || (n == -ENOMEM && poll(NULL, 0, 10) <= 0));
 	return fuse_session_exited(host->session) ? 0 : n;
 }
 
@@ -271,7 +274,10 @@ void host_suspect(struct host *host)
 	tell(host->suspect_fd);
 }
 
-/* Has a suspect a signal that counts by now?  Are there any left? */
+/*
+ * Has a suspect a signal that counts by now?  Are there any left?  Its worker
+ * needs the lock to be through with its request.
+ */
 static bool look_at_suspects(struct host *host)
 {
 	struct worker *worker;
@@ -282,7 +288,7 @@ static bool look_at_suspects(struct host *host)
 	for (worker = host->workers; worker; worker = worker->next) {
 		thread = __atomic_load_n(&worker->suspect, __ATOMIC_ACQUIRE);
 		if (thread && client_is_signalled(thread))
-			__atomic_store_n(&worker->cancel, 1, __ATOMIC_RELEASE);
+			ops_cancel(worker);
 		left |= thread != 0;
 	}
 	pthread_mutex_unlock(&host->lock);
@@ -334,17 +340,21 @@ static void take_signals(int signals_fd)
 		;
 }
 
-static int run(struct host *host, const sigset_t *signals)
+static int run(struct host *host, const sigset_t *signals, char *message,
+	       size_t size)
 {
 	int signals_fd = signalfd(-1, signals, SFD_CLOEXEC | SFD_NONBLOCK);
-	int err = signals_fd < 0 ? -errno : 0;
+	int err;
 
-	if (err)
-		return err;
+	if (signals_fd < 0)
+		return explain(message, size, -errno,
+			       "no descriptors could be had");
 	pthread_mutex_lock(&host->lock);
 	err = worker_start(host);
 	pthread_mutex_unlock(&host->lock);
-	if (!err)
+	if (err)
+		explain(message, size, err, "no thread could be started");
+	else
 		wait_for_end(host, signals_fd);
 	workers_stop(host);
 	take_signals(signals_fd);
@@ -382,11 +392,22 @@ close_both:
 	return err;
 }
 
+/* Of what is mounted there; asks no server. */
+static dev_t device_at(const char *directory)
+{
+	struct statx st;
+
+	if (statx(AT_FDCWD, directory, AT_STATX_DONT_SYNC, 0, &st))
+		return 0;
+	return makedev(st.stx_dev_major, st.stx_dev_minor);
+}
+
 static int mount_and_run(struct host *host, const struct ksqlfs_mount *mount,
 			 const sigset_t *signals, char *message, size_t size)
 {
 	const char *argv[] = { "ksqlfs", "-o", mount->fuse_options, NULL };
 	struct fuse_args args = FUSE_ARGS_INIT(3, (char **)argv);
+	dev_t device;
 	int err;
 
 	log_text = message;
@@ -401,10 +422,11 @@ static int mount_and_run(struct host *host, const struct ksqlfs_mount *mount,
 	if (err)
 		goto destroy_session;
 	log_text = NULL;
-	err = run(host, signals);
-	if (err)
-		explain(message, size, err, "no thread could be started");
-	fuse_session_unmount(host->session);
+	device = device_at(mount->directory);
+	err = run(host, signals, message, size);
+	/* Not what somebody else has mounted there since. */
+	if (device_at(mount->directory) == device)
+		fuse_session_unmount(host->session);
 
 destroy_session:
 	log_text = NULL;
@@ -440,12 +462,16 @@ static void host_close_fds(struct host *host)
 static void block_signals(sigset_t *signals, sigset_t *before)
 {
 	const struct sigaction wake = { .sa_handler = on_wake };
+	sigset_t wakes;
 
 	sigemptyset(signals);
 	sigaddset(signals, SIGTERM);
 	sigaddset(signals, SIGINT);
 	sigaddset(signals, SIGHUP);
 	pthread_sigmask(SIG_BLOCK, signals, before);
+	sigemptyset(&wakes);
+	sigaddset(&wakes, SIGNAL_WAKE);
+	pthread_sigmask(SIG_UNBLOCK, &wakes, NULL);
 	sigaction(SIGNAL_WAKE, &wake, NULL);
 	/* A client that is gone is no reason to end. */
 	signal(SIGPIPE, SIG_IGN);

@@ -31,6 +31,7 @@ struct open_file;
  * @node: the engine's, one count of it owned; never changes
  * @lookups: how often the kernel has been told of it and has not forgotten it;
  *	under nodes.c's lock
+ * @openings: how many open files it has; atomic
  * @generation: never the same for two nodes of this machine's mounts, as far as
  *	chance can tell; never changes
  * @next: in its bucket; under nodes.c's lock
@@ -38,6 +39,7 @@ struct open_file;
 struct node {
 	struct ksql_node *node;
 	uint64_t lookups;
+	uint32_t openings;
 	uint32_t generation;
 	struct node *next;
 };

@@ -4,7 +4,7 @@
  *
  * A directory keeps its id as long as the kernel knows it, or else a process's
  * working directory would be taken for removed.  A file gets another with each
- * lookup, so that each opening has its own: the kernel holds a lock of the id
+ * lookup, so that each opening by a name has its own: the kernel holds a lock of the id
  * during a write, and keeps pages by the id for sendfile() and mmap(), while
  * each opening has its own content.
  */

@@ -23,14 +23,15 @@
  * struct open_file - an open file; what fi->fh points to
  * @file: the engine's, owned; used by who has it locked
  * @opener: the process that opened it; never changes
+ * @readable: opened for reading; never changes
+ * @append: with O_APPEND; never changes
  * @batch: opened write-only: closing it means something; never changes
  * @mutex: of the next two, and of worker.waits of those who wait here
  * @locked: a thread uses @file
  * @unlocked: signalled when that ends, or a waiting thread is to give up
  * @written: something came since the last finish; atomic
  * @broken: its text is not what the writer meant, and must not run; atomic
- * @more_at: where a WRITE would go on that the kernel has cut; who has it locked
- * @untold: the errno of one that went on so, which the writer was not told, or 0;
+ * @untold: an errno of which the kernel does not tell the writer, or 0; used by
  *	who has it locked
  * @poll: NULL, or whom to wake at the next commit; owned; under the host's lock
  * @next_polled: under the host's lock
@@ -38,13 +39,14 @@
 struct open_file {
 	struct ksql_file *file;
 	pid_t opener;
+	bool readable;
+	bool append;
 	bool batch;
 	pthread_mutex_t mutex;
 	bool locked;
 	pthread_cond_t unlocked;
 	bool written;
 	bool broken;
-	off_t more_at;
 	int untold;
 	struct fuse_pollhandle *poll;
 	struct open_file *next_polled;
@@ -73,28 +75,19 @@ static struct node *node_of(fuse_req_t req, fuse_ino_t ino)
 				     (struct node *)(uintptr_t)ino;
 }
 
-static fuse_ino_t id_of(struct node *node)
+static fuse_ino_t id_of(const struct node *node)
 {
 	return (fuse_ino_t)(uintptr_t)node;
 }
 
 /*
- * The kernel says that the client got a signal: once, and of whichever.  Runs on
- * another thread, and keeps the worker from end() meanwhile, so that a file it
- * waits for stays.
+ * End what a worker does.  To be called while something keeps it from being
+ * through with its request: then a file that it waits for stays.
  */
-static void interrupted(fuse_req_t req, void *data)
+void ops_cancel(struct worker *worker)
 {
-	const pid_t thread = fuse_req_ctx(req)->pid;
-	struct worker *worker = data;
 	struct open_file *of;
 
-	of = __atomic_load_n(&worker->waits, __ATOMIC_SEQ_CST);
-	if (!of && !client_is_signalled(thread)) {
-		__atomic_store_n(&worker->suspect, thread, __ATOMIC_RELEASE);
-		host_suspect(host_of(req));
-		return;
-	}
 	__atomic_store_n(&worker->cancel, 1, __ATOMIC_SEQ_CST);
 	of = __atomic_load_n(&worker->waits, __ATOMIC_SEQ_CST);
 	if (!of)
@@ -102,6 +95,23 @@ static void interrupted(fuse_req_t req, void *data)
 	pthread_mutex_lock(&of->mutex);
 	pthread_cond_broadcast(&of->unlocked);
 	pthread_mutex_unlock(&of->mutex);
+}
+
+/*
+ * The kernel says that the client got a signal: once, and of whichever.  Runs on
+ * another thread, and keeps the worker from end() meanwhile.
+ */
+static void interrupted(fuse_req_t req, void *data)
+{
+	const pid_t thread = fuse_req_ctx(req)->pid;
+	struct worker *worker = data;
+
+	if (client_is_signalled(thread)) {
+		ops_cancel(worker);
+		return;
+	}
+	__atomic_store_n(&worker->suspect, thread, __ATOMIC_RELEASE);
+	host_suspect(host_of(req));
 }
 
 static struct ksql_caller begin(fuse_req_t req)
@@ -218,7 +228,7 @@ static bool may(fuse_req_t req, const struct ksql_node *node, unsigned int want)
 	const uint32_t mode = ksql_node_mode(node, host->mode);
 
 	if (ctx->uid == 0)
-		return true;
+		return !(want & X_OK) || (mode & 0111);
 	if (ctx->uid == host->uid)
 		return !(want & ~(mode >> 6));
 	if (((mode >> 3) & 7) != (mode & 7) &&
@@ -229,11 +239,17 @@ static bool may(fuse_req_t req, const struct ksql_node *node, unsigned int want)
 
 /*
  * Neither names nor attributes are kept by the kernel: timeouts of 0.  So this
- * size is not shown to anybody.  But sendfile() and mmap() believe it until
- * somebody asks for the attributes: large, it makes them ask us for bytes,
- * where the answer says where the end is.
+ * size is not what stat() shows.  But sendfile() and mmap() believe it until
+ * somebody asks for the attributes: large, it makes them ask us for bytes, where
+ * the answer says where the end is.  A stream refuses then; its size is one that
+ * programs without O_LARGEFILE may open, and that O_APPEND begins at.
  */
-#define SIZE_UNASKED (1ull << 40)
+static uint64_t size_unasked(const struct ksql_node *node)
+{
+	if (ksql_node_is_dir(node))
+		return 0;
+	return ksql_node_is_stream(node) ? INT32_MAX : 1ull << 40;
+}
 
 static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
@@ -244,24 +260,22 @@ static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 	struct node *node;
 	int err = -EACCES;
 
-	begin(req);
 	if (may(req, dir, X_OK))
 		err = ksql_lookup(host->db, dir, name, strlen(name), &found);
 	if (err) {
-		reply(req, err);
+		fuse_reply_err(req, -err);
 		return;
 	}
 	attr.ino = ksql_node_ino(found);
-	attr.size = ksql_node_is_dir(found) ? 0 : SIZE_UNASKED;
+	attr.size = size_unasked(found);
 	node = nodes_enter(found);
 	if (!node) {
-		reply(req, -ENOMEM);
+		fuse_reply_err(req, ENOMEM);
 		return;
 	}
 	entry.ino = id_of(node);
 	entry.generation = node->generation;
 	fill_stat(host, node->node, &attr, &entry.attr);
-	end(req);
 	if (fuse_reply_entry(req, &entry))
 		nodes_forget(node, 1);
 }
@@ -314,7 +328,7 @@ static void op_getattr(fuse_req_t req, fuse_ino_t ino,
 	struct stat st;
 	int err = get_stat(req, node, &caller, &st);
 
-	if (!err && fi && S_ISREG(st.st_mode) &&
+	if (!err && fi && S_ISREG(st.st_mode) && file_of(fi)->readable &&
 	    !ksql_node_is_stream(node->node))
 		err = file_end(file_of(fi), &caller, &st.st_size);
 	reply_attr(req, err, &st);
@@ -497,7 +511,7 @@ static bool entry_at(struct open_dir *od, const struct node *node,
 	return true;
 }
 
-/* The kernel holds the directory's lock: one call at a time. */
+/* One call at a time: the kernel holds the lock of the directory's position. */
 static void op_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 		       struct fuse_file_info *fi)
 {
@@ -592,7 +606,9 @@ static void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	err = -EACCES;
 	if (may(req, node,
 		((flags & KSQL_OPEN_READ) ? R_OK : 0) |
-			((flags & KSQL_OPEN_WRITE) ? W_OK : 0)))
+			((flags & KSQL_OPEN_WRITE) || (fi->flags & O_TRUNC) ?
+				 W_OK :
+				 0)))
 		err = ksql_open(host_of(req)->db, node, &caller, flags,
 				&of->file);
 	if (err) {
@@ -600,13 +616,17 @@ static void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 		reply(req, err);
 		return;
 	}
+	of->readable = flags & KSQL_OPEN_READ;
+	of->append = fi->flags & O_APPEND;
 	of->batch = flags == KSQL_OPEN_WRITE;
-	of->more_at = -1;
 	if (of->batch)
 		of->opener = client_process(fuse_req_ctx(req)->pid);
+	__atomic_fetch_add(&node_of(req, ino)->openings, 1, __ATOMIC_RELAXED);
 	end(req);
 	if (reply_open(req, of, ksql_node_is_stream(node))) {
 		/* the client is gone */
+		__atomic_fetch_sub(&node_of(req, ino)->openings, 1,
+				   __ATOMIC_RELAXED);
 		ksql_release(of->file, NULL, true);
 		file_free(of);
 	}
@@ -663,25 +683,23 @@ static void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
  * well it tells the writer how many bytes went, not the errno.  Who then writes
  * the rest must not begin another request with it: he is told now.  Not EINTR,
  * after which programs write the same again.
+ *
+ * Streams have no positions, so what does not begin at 0 goes on.  But for
+ * O_APPEND: there a batch that has failed takes nothing more anyway.
  */
 static long write_part(struct open_file *of, const struct ksql_caller *caller,
 		       const char *buf, size_t size, off_t off)
 {
-	bool goes_on = off == of->more_at;
+	bool goes_on = off > 0 && !of->append;
 	int untold = of->untold;
 	long n;
 
-	of->more_at = -1;
 	of->untold = 0;
-	if (goes_on && untold)
+	if (untold && !goes_on)
 		return untold;
 	n = ksql_write(of->file, caller, buf, size);
-	if (n > HOST_IO_MAX - 4096) /* less by where it began in its page */
-		of->more_at = off + n;
-	if (n < 0 && goes_on) {
-		of->more_at = off;
+	if (n < 0 && goes_on)
 		of->untold = n == -EINTR ? -ECANCELED : (int)n;
-	}
 	return n;
 }
 
@@ -709,6 +727,18 @@ static void op_write(fuse_req_t req, fuse_ino_t ino, const char *buf,
 /* --- closing -------------------------------------------------------------- */
 
 /*
+ * Has the opener another descriptor for it?  Told by the node, which is that of
+ * one opening, but for /dev/fd/N and the like: they open a node again, and then
+ * nothing can be told.
+ */
+static bool is_open_elsewhere(const struct open_file *of,
+			      const struct node *node)
+{
+	return __atomic_load_n(&node->openings, __ATOMIC_RELAXED) == 1 &&
+	       client_has_open(of->opener, id_of(node), node->generation);
+}
+
+/*
  * Sent at each close() of each process, also at those of dup2() and exit().
  *
  * The end of a batch is the close by the process that opened it, once it has no
@@ -724,7 +754,7 @@ static void op_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 
 	if (!of->batch || !__atomic_load_n(&of->written, __ATOMIC_ACQUIRE) ||
 	    !client_is_process(thread, of->opener) ||
-	    client_has_open(of->opener, ino, node_of(req, ino)->generation)) {
+	    is_open_elsewhere(of, node_of(req, ino))) {
 		reply(req, 0);
 		return;
 	}
@@ -749,7 +779,7 @@ static void op_release(fuse_req_t req, fuse_ino_t ino,
 	struct host *host = host_of(req);
 	struct open_file *of = file_of(fi), **at;
 
-	(void)ino;
+	__atomic_fetch_sub(&node_of(req, ino)->openings, 1, __ATOMIC_RELAXED);
 	pthread_mutex_lock(&host->lock);
 	if (of->poll) {
 		for (at = &host->polled; *at != of; at = &(*at)->next_polled)
@@ -820,17 +850,19 @@ static void op_init(void *userdata, struct fuse_conn_info *conn)
 	/*
 	 * Without splice: requests are small, and a pipe costs more than the
 	 * copy.  Listing with attributes would work out sizes nobody asked for.
-	 * Reads one after another: out of order they begin a table again.
+	 * Reads and writes one after another: out of order the parts of a
+	 * statement make another, and a table is begun again.  No export: the
+	 * kernel would look up "." in ids that it has forgotten.
 	 */
 	conn->want &= ~(FUSE_CAP_SPLICE_READ | FUSE_CAP_SPLICE_WRITE |
 			FUSE_CAP_SPLICE_MOVE | FUSE_CAP_READDIRPLUS |
-			FUSE_CAP_READDIRPLUS_AUTO | FUSE_CAP_ASYNC_READ);
-	/* ATOMIC_O_TRUNC: ">" is an open().  EXPORT_SUPPORT: see client.c. */
+			FUSE_CAP_READDIRPLUS_AUTO | FUSE_CAP_ASYNC_READ |
+			FUSE_CAP_ASYNC_DIO | FUSE_CAP_EXPORT_SUPPORT);
+	/* ">" is an open(); a remount is an ioctl() on the top directory. */
 	conn->want |= conn->capable &
-		      (FUSE_CAP_ATOMIC_O_TRUNC | FUSE_CAP_EXPORT_SUPPORT |
-		       FUSE_CAP_IOCTL_DIR);
-	conn->max_write = HOST_IO_MAX;
-	conn->time_gran = 1;
+		      (FUSE_CAP_ATOMIC_O_TRUNC | FUSE_CAP_IOCTL_DIR);
+	if (conn->max_write > HOST_IO_MAX)
+		conn->max_write = HOST_IO_MAX;
 	host_ready(userdata);
 }
 

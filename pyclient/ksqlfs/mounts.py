@@ -16,15 +16,17 @@ _ESCAPED = re.compile(rb"\\([0-7]{3})")
 
 @dataclass(frozen=True)
 class Mount:
-    """A mounted ksqlfs."""
+    """Something mounted."""
 
     directory: Path
-    # KERNEL_TYPE or FUSE_TYPE.
+    # KERNEL_TYPE or FUSE_TYPE for what is ours.
     type: str
     # The database's name.
     source: str
     # As in /proc/mounts: those of the mount and then those of the filesystem.
     options: tuple[str, ...]
+    # Whether its top is the filesystem's top, and not some folder that was bound.
+    whole: bool
 
     @property
     def owner(self) -> int:
@@ -34,32 +36,43 @@ class Mount:
                 return int(option.removeprefix("user_id="))
         return 0
 
+    @property
+    def ours(self) -> bool:
+        """Whether it is a ksqlfs, of either host."""
+        return self.type in (KERNEL_TYPE, FUSE_TYPE)
+
 
 def _unescape(field: bytes) -> str:
     return os.fsdecode(_ESCAPED.sub(lambda found: bytes([int(found[1], 8)]), field))
 
 
-def ksqlfs_mounts() -> list[Mount]:
-    """Return every mount of a ksqlfs, of either host, the uppermost of a directory last."""
+def _mounts() -> list[Mount]:
+    """Every mount, later ones above earlier ones."""
     found = []
-    for line in Path("/proc/self/mountinfo").read_bytes().splitlines():
+    for line in Path("/proc/self/mountinfo").read_bytes().split(b"\n")[:-1]:
         left, _, right = line.partition(b" - ")
         fields, (kind, source, options) = left.split(b" "), right.split(b" ", 2)
-        if kind.decode() in (KERNEL_TYPE, FUSE_TYPE):
-            words = (fields[5] + b"," + options).decode(errors="surrogateescape").split(",")
-            mount = Mount(
-                Path(_unescape(fields[4])), kind.decode(), _unescape(source), tuple(words)
-            )
-            found.append(mount)
+        mount = Mount(
+            Path(_unescape(fields[4])),
+            _unescape(kind),
+            _unescape(source),
+            tuple(os.fsdecode(fields[5] + b"," + options).split(",")),
+            fields[3] == b"/",
+        )
+        found.append(mount)
     return found
 
 
+def ksqlfs_mounts() -> list[Mount]:
+    """Return every mount of a ksqlfs, of either host, the uppermost of a directory last."""
+    return [mount for mount in _mounts() if mount.ours]
+
+
 def mount_at(directory: str | os.PathLike[str]) -> Mount | None:
-    """Return the ksqlfs that is mounted on exactly this directory; None for none.
+    """Return the ksqlfs that is mounted on exactly this directory; None for none, or another.
 
     The directory itself is not touched, so that a dead mount is found too.
     """
-    # realpath() of a dead mount's own last name fails; that of its parent does not.
-    path = Path(os.path.abspath(directory))
-    path = Path(os.path.realpath(path.parent), path.name)
-    return next((mount for mount in reversed(ksqlfs_mounts()) if mount.directory == path), None)
+    path = Path(os.path.realpath(directory))
+    at = next((mount for mount in reversed(_mounts()) if mount.directory == path), None)
+    return at if at is not None and at.ours else None

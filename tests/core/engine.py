@@ -109,7 +109,6 @@ _PROTOTYPES: dict[str, tuple[Any, ...]] = {
     "ksql_node_is_dir": (ctypes.c_bool, _P),
     "ksql_node_ino": (ctypes.c_uint64, _P),
     "ksql_node_is_stream": (ctypes.c_bool, _P),
-    "ksql_node_is_fresh": (ctypes.c_bool, _P),
     "ksql_node_mode": (ctypes.c_uint32, _P, ctypes.c_uint32),
     "ksql_getattr": (ctypes.c_int, _P, _P, _CALLER, ctypes.POINTER(Attr)),
     "ksql_opendir": (ctypes.c_int, _P, _P, _CALLER, _OUT),

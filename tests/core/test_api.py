@@ -337,7 +337,6 @@ def test_node_facts(db: Db) -> None:
             is_query = path.startswith("query")
             assert db.lib.ksql_node_is_dir(node) == is_dir
             assert db.lib.ksql_node_is_stream(node) == is_query
-            assert db.lib.ksql_node_is_fresh(node) == is_query
         assert db.attr(path).ino == ino
         with db.node(path) as node:
             assert db.lib.ksql_node_ino(node) == ino

@@ -4,12 +4,14 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -55,11 +57,23 @@ def _serve(source: str, directory: Path, options: Options, ready: int, text: str
     mount.ready_fd = ready
     message = ffi.new("char[]", _MESSAGE_SIZE)
     failed = lib.ksqlfs_serve(mount, message, _MESSAGE_SIZE)
+    _unmount_dead(source)
     why = ffi.string(message).decode(errors="replace")
     if failed == -errno.EINVAL:
         raise OptionError(f"{directory} could not be mounted: {why}")
     if failed:
         raise MountError(f"{directory} could not be mounted: {why}{_hint()}")
+
+
+def _unmount_dead(source: str) -> None:
+    """Take away the further directories that showed a database whose server has ended."""
+    for at in ksqlfs_mounts():
+        if (at.type, at.source, at.owner) == (FUSE_TYPE, source, os.geteuid()):
+            try:
+                os.stat(at.directory)
+            except OSError as error:
+                if error.errno == errno.ENOTCONN:
+                    unmount(at.directory, lazy=True)
 
 
 def _hint() -> str:
@@ -109,22 +123,31 @@ def _become_daemon(ready: int) -> None:
 def _daemon_main(ready: int, serve: Callable[[int], None]) -> NoReturn:
     status = 1
     try:
-        _become_daemon(ready)
-        serve(ready)
+        # Not a child of who called, who would have to wait for it.
+        if os.fork() == 0:
+            _become_daemon(ready)
+            serve(ready)
         status = 0
     except BaseException as error:  # whatever it is, the parent is to tell of it
         kind = b"?" if isinstance(error, OptionError) else b"!"
-        os.write(ready, kind + str(error).encode(errors="replace"))
-    os._exit(status)
+        with suppress(OSError):
+            os.write(ready, kind + str(error).encode(errors="replace"))
+    finally:
+        os._exit(status)
 
 
 def _serve_as_daemon(source: str, directory: Path, options: Options) -> None:
     """Return when the mount answers."""
     _binding()  # what is missing is told best by the parent
-    ours, theirs = os.pipe()
-    if os.fork() == 0:
+    ours, low = os.pipe()
+    # The daemon's first three are others.
+    theirs = fcntl.fcntl(low, fcntl.F_DUPFD_CLOEXEC, 3)
+    os.close(low)
+    child = os.fork()
+    if child == 0:
         _daemon_main(theirs, lambda ready: _serve(source, directory, options, ready, "+"))
     os.close(theirs)
+    os.waitpid(child, 0)
     with open(ours, "rb") as answers:
         answer = answers.read(1)
         if answer != b"+":
@@ -139,7 +162,8 @@ def _serve_as_daemon(source: str, directory: Path, options: Options) -> None:
 def _same_database(source: str) -> Mount | None:
     """A mount of this user's that serves this database already."""
     for mount in ksqlfs_mounts():
-        if (mount.type, mount.source, mount.owner) == (FUSE_TYPE, source, os.geteuid()):
+        ours = (mount.type, mount.source, mount.owner) == (FUSE_TYPE, source, os.geteuid())
+        if ours and mount.whole:
             try:
                 os.stat(mount.directory)
             except OSError:
@@ -155,7 +179,7 @@ def _bind(first: Mount, directory: Path, options: Options) -> None:
             f"the database {first.source} is mounted at {first.directory} already, and only root"
             " can mount it a second time: give another by --source NAME"
         )
-    if not options.owns_nothing or "ro" in options.flags:
+    if not options.owns_nothing or options.flags or options.allow_other:
         raise MountError(
             f"the database {first.source} is mounted at {first.directory} already: its options"
             f" are changed by `ksqlctl mount -o remount,... {first.directory}`"
@@ -164,20 +188,41 @@ def _bind(first: Mount, directory: Path, options: Options) -> None:
 
 
 def _run(command: list[str], directory: Path) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    except OSError as error:
+        raise MountError(f"{directory}: {command[0]}: {error.strerror}") from error
     if done.returncode:
         why = done.stderr.strip().partition("\n")[0] or f"{command[0]} failed"
         raise MountError(f"{directory}: {why}")
 
 
-def _checked_directory(directory: Path) -> Path:
+@contextmanager
+def _alone(directory: Path) -> Iterator[None]:
+    """Nobody else looks for a dead mount there, and takes away what was mounted meanwhile."""
+    try:
+        parent = os.open(directory.parent, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError:
+        # A folder that cannot be read: nothing is there to be locked.
+        yield
+        return
+    try:
+        fcntl.flock(parent, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(parent)
+
+
+def _check_directory(directory: Path) -> None:
     """Take away a dead mount, and say what else is wrong."""
     while True:
         try:
-            if not directory.is_dir():
-                raise MountError(f"{directory} is not a directory: make it by `mkdir {directory}`")
             os.listdir(directory)
-            return directory.resolve()
+            return
+        except (NotADirectoryError, FileNotFoundError) as error:
+            raise MountError(
+                f"{directory} is not a directory: make it by `mkdir {directory}`"
+            ) from error
         except OSError as error:
             at = mount_at(directory)
             if error.errno != errno.ENOTCONN or at is None or at.type != FUSE_TYPE:
@@ -202,7 +247,8 @@ def mount(
             time, for which one must be root.
         options: Those of the mount.
         foreground: Serve until somebody unmounts, or SIGTERM, SIGINT or SIGHUP comes; otherwise
-            another process does, and the call returns when the mount answers.
+            another process does, and the call returns when the mount answers.  The process must
+            have no other thread then, as it forks.
 
     Raises:
         OptionError: The engine does not take one of them.
@@ -211,27 +257,29 @@ def mount(
     options = options or Options()
     if not 1 <= len(os.fsencode(source)) <= 255:
         raise MountError("a database's name has 1 to 255 bytes")
-    path = _checked_directory(Path(directory))
-    first = _same_database(source)
-    if first is not None and foreground:
-        raise MountError(
-            f"the database {source} is mounted at {first.directory} already, by another server:"
-            " leave out --foreground, or give another by --source NAME"
-        )
-    if first is not None:
-        _bind(first, path, options)
-    elif foreground:
+    path = Path(os.path.realpath(directory))
+    with _alone(path):
+        _check_directory(path)
+        first = _same_database(source)
+        if first is not None and foreground:
+            raise MountError(
+                f"the database {source} is mounted at {first.directory} already, by another"
+                " server: leave out --foreground, or give another by --source NAME"
+            )
+        if first is not None:
+            _bind(first, path, options)
+        elif not foreground:
+            _serve_as_daemon(source, path, options)
+    if first is None and foreground:
         _serve_in_foreground(source, path, options)
-    else:
-        _serve_as_daemon(source, path, options)
 
 
 def remount(directory: str | os.PathLike[str], options: Options) -> None:
-    """Change the limits of a mount, or whether it may be written to.
+    """Change the limits of a mount, then what the kernel decides of it, such as `ro`.
 
     Raises:
         OptionError: The engine does not take one of them; nothing was changed.
-        MountError: It could not be changed, and nothing was.
+        MountError: It could not be changed.
     """
     path, binding = Path(directory), _binding()
     if options.uid is not None or options.gid is not None or options.mode is not None:
@@ -244,7 +292,7 @@ def remount(directory: str | os.PathLike[str], options: Options) -> None:
             f"{path}: only root can change {','.join(options.flags)} of a mount: unmount it, and"
             " mount it again"
         )
-    limits = binding.ffi.new("char[]", ",".join(options.limits).encode())
+    limits = binding.ffi.new("char[]", os.fsencode(",".join(options.limits)))
     failed = binding.lib.ksqlfs_reconfigure(os.fsencode(path), limits) if options.limits else 0
     if failed:
         reasons = {errno.ENOENT: "an option is unknown", errno.EINVAL: "a value is out of range"}
@@ -267,11 +315,11 @@ def unmount(directory: str | os.PathLike[str], *, lazy: bool = False, force: boo
     Raises:
         MountError: It could not be unmounted.
     """
-    path = Path(directory)
-    if mount_at(path) is None:
-        raise MountError(f"no ksqlfs is mounted at {path}")
+    at = mount_at(directory)
+    if at is None:
+        raise MountError(f"no ksqlfs is mounted at {directory}")
     if os.geteuid() == 0:
         command = ["umount", "-i", *(["-f"] if force else []), *(["-l"] if lazy or force else [])]
     else:
         command = ["fusermount3", "-u", *(["-z"] if lazy or force else [])]
-    _run([*command, os.path.abspath(path)], path)
+    _run([*command, os.fspath(at.directory)], at.directory)
