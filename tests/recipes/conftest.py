@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import pytest
 from tests.fuse.conftest import servers
 from tests.interface.conftest import mount, shared_tree, shell, tree
 from tests.interface.tree import Tree
-from tests.sessions import PROJECT
+from tests.sessions import MARK, PROJECT
 
 __all__ = ["mount", "servers", "shared_tree", "shell", "tree"]
 
@@ -116,6 +117,20 @@ class Runner:
         # zsh ends without its trap where a function fails.
         assert again.stderr == done.stderr.removesuffix(END) + END
         return again.stderr.removesuffix(END)
+
+    def each(self, commands: Iterable[str]) -> list[tuple[int, str]]:
+        """The status of each command, and what it says on stderr; none prints anything."""
+        script = 'for command; do eval "$command" && echo 0 || echo $?; echo "$MARK" >&2; done'
+        done = self(script, *commands, environment={"MARK": MARK})
+        self._as_it_was()
+        said = done.stderr.removesuffix(END).split(f"{MARK}\n")
+        return list(zip(map(int, done.stdout.split()), said[:-1], strict=True))
+
+    def wrong_usage(self, commands: Sequence[str]) -> None:
+        """Each of these commands says its usage or what is wrong with it, with status 2."""
+        for command, (status, said) in zip(commands, self.each(commands), strict=True):
+            assert (command, status, said.count("\n")) == (command, 2, 1)
+            assert said.startswith("ksqlfs: ")
 
 
 @pytest.fixture

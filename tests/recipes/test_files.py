@@ -137,21 +137,21 @@ def test_files_that_cannot_be_written(recipe: Runner, tree: Tree) -> None:
     tree.run("CREATE TABLE t(a)")
     (recipe.work / "folder.csv").mkdir()
     (recipe.work / "full.csv").symlink_to("/dev/full")
-    for file, word in [
-        ("folder.csv", "is a directory"),
-        ("nowhere/t.csv", "no file can be made"),
-        ("full.csv", "No space left on device"),
-    ]:
-        said = recipe.refused(1, 'ksqlfs_export t "$1"', file)
-        assert word in said
-        assert said.count("\n") == 1
+    names = ["folder.csv", "nowhere/t.csv", "full.csv"]
+    outcomes = recipe.each(f"ksqlfs_export t {name}" for name in names)
+    assert [status for status, _ in outcomes] == [1, 1, 1]
+    assert [said for _, said in outcomes] == [
+        "ksqlfs: folder.csv is a directory.\n",
+        "ksqlfs: nowhere/t.csv cannot be written: no file can be made beside it.\n",
+        "ksqlfs: the answer cannot be written: No space left on device.\n",
+    ]
     assert listing(recipe) == ["folder.csv", "full.csv"]
     assert list((recipe.work / "folder.csv").iterdir()) == []
 
 
-@pytest.mark.parametrize("arguments", ["", "t t.xml", "t t.csv more", "t csv"])
-def test_wrong_usage_of_export(recipe: Runner, arguments: str) -> None:
-    assert recipe.refused(2, f"ksqlfs_export {arguments}").startswith("ksqlfs: usage: ")
+def test_wrong_usage_of_export(recipe: Runner) -> None:
+    wrong = ["", "t t.xml", "t t.csv more", "t csv"]
+    recipe.wrong_usage([f"ksqlfs_export {arguments}" for arguments in wrong])
     assert listing(recipe) == []
 
 
@@ -241,12 +241,17 @@ def test_a_bad_backup_changes_nothing(recipe: Runner, tree: Tree, ending: str) -
 
 def test_files_that_are_not_there(recipe: Runner, tree: Tree) -> None:
     (recipe.work / "folder").mkdir()
-    for name in ("nowhere", "folder"):
-        said = recipe.refused(1, f"ksqlfs_restore {name}")
-        assert said == f"ksqlfs: {name} is no file that can be read.\n"
-    assert "no file can be made" in recipe.refused(1, "ksqlfs_backup nowhere/b.sql")
-    assert recipe.refused(2, "ksqlfs_backup").startswith("ksqlfs: usage: ")
-    assert recipe.refused(2, "ksqlfs_restore").startswith("ksqlfs: usage: ")
+    outcomes = recipe.each(
+        ["ksqlfs_restore nowhere", "ksqlfs_restore folder", "ksqlfs_backup nowhere/b.sql"]
+    )
+    assert outcomes == [
+        (1, "ksqlfs: nowhere is no file that can be read.\n"),
+        (1, "ksqlfs: folder is no file that can be read.\n"),
+        (1, "ksqlfs: nowhere/b.sql cannot be written: no file can be made beside it.\n"),
+    ]
+    recipe.wrong_usage(
+        ["ksqlfs_backup", "ksqlfs_restore", "ksqlfs_backup a.sql b", "ksqlfs_backup ''"]
+    )
     assert listing(recipe) == ["folder"]
 
 

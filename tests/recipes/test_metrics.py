@@ -101,5 +101,4 @@ def test_what_is_no_metric_is_refused(recipe: Runner, tree: Tree) -> None:
 
 
 def test_wrong_usage_of_metrics(recipe: Runner) -> None:
-    assert recipe.refused(2, "ksqlfs_metrics").startswith("ksqlfs: usage: ")
-    assert recipe.refused(2, "ksqlfs_metrics a b c").startswith("ksqlfs: usage: ")
+    recipe.wrong_usage(["ksqlfs_metrics", "ksqlfs_metrics a b c", "ksqlfs_metrics a ''"])

@@ -10,6 +10,7 @@ import pytest
 
 from tests.interface.tree import Tree, fails, parse_csv, rows_sql
 from tests.recipes.conftest import Runner
+from tests.sessions import MARK
 
 AWKWARD = [
     " a  b ",
@@ -37,8 +38,6 @@ AWKWARD = [
     "=ls",
     "x'\"\n" * 5_000,
 ]
-# Stands between values that a script prints.
-MARK = "--- next ---"
 
 
 # Parameters and formats
@@ -160,27 +159,22 @@ WRONG = [
 
 
 def test_wrong_usage_is_one_sentence_and_status_2(recipe: Runner) -> None:
-    script = 'for wrong; do eval "$wrong" || echo "status $?: $wrong" >&2; done'
-    done = recipe(script, *WRONG)
-    said = done.stderr.splitlines()
-    assert said[1:-1:2] == [f"status 2: {wrong}" for wrong in WRONG]
-    assert all(line.startswith("ksqlfs: ") for line in said[0:-1:2])
-    assert done.stdout == ""
+    recipe.wrong_usage(WRONG)
     assert recipe.refused(2, WRONG[0]).startswith("ksqlfs: usage: ")
 
 
-@pytest.mark.parametrize(
-    ("script", "word"),
-    [
-        ("ksqlfs_query 'SELECT ?'", "1 parameter, "),
-        ("ksqlfs_query 'SELECT ?' 1 2", "1 parameter, "),
-        ("ksqlfs_query -p i 'SELECT ?' x", "parameter 1"),
-        ("ksqlfs_query -p b 'SELECT ?' 0", "parameter 1"),
-        ("ksqlfs_query 'SELECT 1; SELECT ?; SELECT 2' x", "1 parameter, "),
-    ],
-)
-def test_wrong_parameters_are_refused(recipe: Runner, script: str, word: str) -> None:
-    assert word in recipe.refused(1, script)
+PARAMETERS = {
+    "ksqlfs_query 'SELECT ?'": "the statement has 1 parameter, 0 given",
+    "ksqlfs_query 'SELECT ?' 1 2": "the statement has 1 parameter, 2 given",
+    "ksqlfs_query -p i 'SELECT ?' x": "parameter 1 is not of the type it says",
+    "ksqlfs_query -p b 'SELECT ?' 0": "parameter 1 is not of the type it says",
+    "ksqlfs_query 'SELECT 1; SELECT ?; SELECT 2' x": "the statement has 1 parameter, 0 given",
+}
+
+
+def test_wrong_parameters_are_refused(recipe: Runner) -> None:
+    for (status, said), expected in zip(recipe.each(PARAMETERS), PARAMETERS.values(), strict=True):
+        assert (status, said.splitlines()[0]) == (1, expected)
 
 
 def test_a_value_with_a_nul_is_never_two(recipe: Runner) -> None:
@@ -222,21 +216,21 @@ def test_a_value_is_whole(recipe: Runner, tree: Tree) -> None:
     assert values[:-1] == ["same\n" + value for value in AWKWARD]
 
 
-@pytest.mark.parametrize(
-    ("sql", "value"),
-    [
-        ("SELECT 42", "42"),
-        ("SELECT 0.1", "0.1"),
-        ("SELECT x'00ff'", "\\x00ff"),
-        ('SELECT 1 AS "a\nb, ""c""", 2 AS "x\ny"', "1"),
-        ("VALUES('a'), ('b'), ('c\nd')", "a"),
-        ("SELECT 'a', 'b\nc', '', NULL", "a"),
-        ("SELECT '\\\\'", "\\\\"),
-    ],
-)
-def test_a_value_is_the_first_of_the_first_row(recipe: Runner, sql: str, value: str) -> None:
-    script = 'ksqlfs_value v "$1"; printf \'[%s]\' "$v"'
-    assert recipe.fine(script, sql) == f"[{value}]"
+FIRST = [
+    ("SELECT 42", "42"),
+    ("SELECT 0.1", "0.1"),
+    ("SELECT x'00ff'", "\\x00ff"),
+    ('SELECT 1 AS "a\nb, ""c""", 2 AS "x\ny"', "1"),
+    ("VALUES('a'), ('b'), ('c\nd')", "a"),
+    ("SELECT 'a', 'b\nc', '', NULL", "a"),
+    ("SELECT '\\\\'", "\\\\"),
+]
+
+
+def test_a_value_is_the_first_of_the_first_row(recipe: Runner) -> None:
+    script = 'for sql; do ksqlfs_value v "$sql"; printf \'[%s]\\n\' "$v"; done'
+    printed = recipe.fine(script, *(sql for sql, _ in FIRST))
+    assert printed.splitlines() == [f"[{value}]" for _, value in FIRST]
 
 
 def test_a_value_has_parameters(recipe: Runner) -> None:

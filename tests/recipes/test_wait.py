@@ -65,6 +65,6 @@ def test_it_waits_no_longer_than_told(waiting: Runner) -> None:
     assert waiting.refused(124, "ksqlfs_wait -t 1 $(ksqlfs_version)") == ""
 
 
-@pytest.mark.parametrize("arguments", ["-t x", "-t 1 2 3", "-t ''x 1", "1 2", "-t -1"])
-def test_wrong_usage_of_wait(waiting: Runner, arguments: str) -> None:
-    assert waiting.refused(2, f"ksqlfs_wait {arguments}").startswith("ksqlfs: usage: ")
+def test_wrong_usage_of_wait(waiting: Runner) -> None:
+    wrong = ["-t x", "-t 1 2 3", "-t ''x 1", "1 2", "-t -1"]
+    waiting.wrong_usage([f"ksqlfs_wait {arguments}" for arguments in wrong])
