@@ -93,7 +93,7 @@ class Server(Tree):
         os.kill(self.pid, how)
         return self.wait_gone()
 
-    def memory(self, key: str = "held") -> int:
+    def memory(self, key: str) -> int:
         """A line of info/memory."""
         lines = dict(line.split(" ") for line in self.text("info/memory").splitlines())
         return int(lines[key])
