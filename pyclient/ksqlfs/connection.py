@@ -15,7 +15,7 @@ from typing import Any, Literal, NoReturn
 
 from ksqlfs import errors, transfer
 from ksqlfs.answer import END, Stream
-from ksqlfs.cursor import Cursor
+from ksqlfs.cursor import READ_SIZE, UNKNOWN, Cursor
 from ksqlfs.errors import (
     DatabaseError,
     Error,
@@ -28,18 +28,15 @@ from ksqlfs.errors import (
 from ksqlfs.paths import find_root, unescape_name
 from ksqlfs.statements import Parameters, Statement
 from ksqlfs.table import Table
-from ksqlfs.values import decode_lines, scan
+from ksqlfs.values import decode_lines
 from ksqlfs.watch import Watch
 
 # Names of columns, rows, last line, stream: see Connection.ask().
 Answer = tuple[list[str] | None, Sequence[Any], dict[str, Any] | None, Stream | None]
 RowFactory = Callable[[Cursor, tuple[Any, ...]], Any]
 
-_READ_SIZE = 1 << 16
 _STATEMENTS_KEPT = 256
 _LEVELS = ("", "DEFERRED", "IMMEDIATE", "EXCLUSIVE")
-# What `_unread` holds while a request is under way: afterwards nobody knows how far it came.
-_UNKNOWN = object()
 # A parameter that fits nothing: whatever request it is added to, or makes, fails and runs nothing.
 _SPOIL = b"\0\x01x\0"
 # A script goes in two writes. Python repeats a write that a signal ended, which begins a new
@@ -73,7 +70,7 @@ class Connection:
     ProgrammingError = errors.ProgrammingError
     NotSupportedError = errors.NotSupportedError
 
-    _fd = -1
+    fd = -1
 
     def __init__(self, root: Path, *, isolation_level: str | None = "DEFERRED") -> None:
         """Open the connection; connect() finds the root."""
@@ -82,16 +79,15 @@ class Connection:
         self.lock = threading.RLock()
         self.statements: dict[str, Statement] = {}
         self._transaction = False
-        # None, a reference to the Stream that is being read, or _UNKNOWN.
-        self._unread: Any = None
-        # The last line of the last answer that had rows, and what it says.
-        self._tail_line = b"\0"
-        self._tail: dict[str, Any] = {}
+        # None, a reference to the Stream that is being read, or UNKNOWN.
+        self.unread: Any = None
+        # The last line of the last answer that had rows.
+        self.tail_line = b"\0"
         self._forked = False
         self._set_level(isolation_level)
         path = root / "query.rows"
         try:
-            self._fd = os.open(path, os.O_RDWR)
+            self.fd = os.open(path, os.O_RDWR)
         except OSError as error:
             raise _open_error(root, error) from None
         _connections.add(self)
@@ -118,7 +114,7 @@ class Connection:
     def close(self) -> None:
         """Close the connection: what is not committed is rolled back. Closing again is nothing."""
         with self.lock:
-            fd, self._fd = self._fd, -1
+            fd, self.fd = self.fd, -1
             if fd >= 0:
                 os.close(fd)
 
@@ -175,9 +171,9 @@ class Connection:
     @property
     def in_transaction(self) -> bool:
         """Whether a transaction is open."""
-        if self._unread is _UNKNOWN and self._fd >= 0:
+        if self.unread is UNKNOWN and self.fd >= 0:
             with self.lock:
-                self._free()
+                self.free()
         return self._transaction
 
     @property
@@ -293,32 +289,19 @@ class Connection:
         Raises:
             Error: The request failed.
         """
-        if self._unread is not None and not begun:
-            self._free()
-        self._unread = _UNKNOWN
-        fd = self._fd
+        if self.unread is not None and not begun:
+            self.free()
+        self.unread = UNKNOWN
         try:
-            if os.write(fd, request) != len(request):
+            if os.write(self.fd, request) != len(request):
                 # What begins to run, and fails, in the middle of a long write.
                 raise OSError
-            answer = os.read(fd, _READ_SIZE)
+            answer = os.read(self.fd, READ_SIZE)
         except OSError as error:
-            self._fail(error)
-        header = statement.header
-        if answer.endswith(self._tail_line) and answer.startswith(header):
-            # Begin and end are those of an answer before: there is only a row to look at.
-            self._transaction = self._tail["in_transaction"]
-            self._unread = None
-            body = answer[len(header) : -len(self._tail_line)].decode()
-            if not body:
-                return statement.columns, (), self._tail, None
-            row, end = scan(body, 0)
-            if end + 1 == len(body):
-                return statement.columns, (row,), self._tail, None
-            return statement.columns, decode_lines(body.encode()), self._tail, None
-        return self._take(answer, statement)
+            self.fail(error)
+        return self.take(answer, statement)
 
-    def _take(self, answer: bytes, statement: Statement) -> Answer:
+    def take(self, answer: bytes, statement: Statement) -> Answer:
         """Look at the whole of an answer's first bytes."""
         if answer[-2:] != END:
             return self._begin_stream(answer)
@@ -330,10 +313,8 @@ class Connection:
         if not items:
             return None, (), tail, None
         names = items.pop(0)
-        statement.header = answer[: answer.index(b"\n") + 1]
-        statement.columns = names
-        self._tail_line = answer[answer.rindex(b"\n", 0, -1) + 1 :]
-        self._tail = tail
+        statement.header = answer[: answer.index(b"\n")]
+        self.tail_line = answer[answer.rindex(b"\n", 0, -1) + 1 : -1]
         return names, items, tail, None
 
     def command(self, sql: str) -> None:
@@ -344,12 +325,12 @@ class Connection:
     def run_script(self, script: bytes) -> None:
         """Run several statements; rows are dropped."""
         with self.lock:
-            self._free()
-            self._unread = _UNKNOWN
+            self.free()
+            self.unread = UNKNOWN
             try:
-                os.write(self._fd, _SCRIPT_BEGIN)
+                os.write(self.fd, _SCRIPT_BEGIN)
             except OSError as error:
-                self._fail(error)
+                self.fail(error)
             try:
                 *_, stream = self.ask(_SCRIPT_GOES_ON + script, Statement(""), begun=True)
                 while stream is not None and stream.rows():
@@ -360,26 +341,26 @@ class Connection:
     def read_on(self, stream: Stream) -> tuple[bytes, bool]:
         """Read more of a stream's answer: the bytes, and whether they tell of a failure."""
         self.check_open()
-        self._unread = _UNKNOWN
+        self.unread = UNKNOWN
         failed = False
         try:
-            data = os.read(self._fd, _READ_SIZE)
+            data = os.read(self.fd, READ_SIZE)
         except OSError:
             failed = True
             data = self._read_failure()
         if not data:
             raise InternalError("An answer of the tree ended without its last line.")
-        self._unread = weakref.ref(stream)
+        self.unread = weakref.ref(stream)
         return data, failed
 
     def settle(self, tail: dict[str, Any]) -> None:
         """Take note of the last line of an answer: the connection is free."""
         self._transaction = tail["in_transaction"]
-        self._unread = None
+        self.unread = None
 
     def check_open(self) -> None:
         """Raise ProgrammingError if the connection is closed."""
-        if self._fd < 0:
+        if self.fd < 0:
             if self._forked:
                 raise ProgrammingError(
                     "This connection belongs to the parent process: open another after fork()."
@@ -408,26 +389,26 @@ class Connection:
         if not answer:
             raise InternalError("The tree gave no answer.")
         stream = Stream(self, answer)
-        self._unread = weakref.ref(stream)
+        self.unread = weakref.ref(stream)
         rows = stream.rows()
         names = rows.pop(0) if rows else None
         if stream.ended_well():
             return names, rows, stream.tail, None
         return names, rows, None, stream
 
-    def _free(self) -> None:
+    def free(self) -> None:
         """Make the connection ready for a request, whatever came before."""
         self.check_open()
-        unread = self._unread
+        unread = self.unread
         if unread is None:
             return
-        if unread is _UNKNOWN:
+        if unread is UNKNOWN:
             # A request may be written and not yet run, or its answer be lost.
             try:
-                os.write(self._fd, _SPOIL)
-                os.read(self._fd, _READ_SIZE)
+                os.write(self.fd, _SPOIL)
+                os.read(self.fd, READ_SIZE)
             except OSError:
-                tail = scan(self._read_failure().decode(), 0)[0]
+                tail = decode_lines(self._read_failure())[0]
                 self.settle(tail)
             return
         stream = unread()
@@ -437,36 +418,36 @@ class Connection:
     def _read_failure(self) -> bytes:
         """The line in which the tree tells of the call that just failed."""
         try:
-            return b"".join(iter(lambda: os.read(self._fd, _READ_SIZE), b""))
+            return b"".join(iter(lambda: os.read(self.fd, READ_SIZE), b""))
         except OSError as error:
             self._lose(error)
 
     def _lose(self, error: OSError) -> NoReturn:
         raise errors.error_of_call(error, f"using {self.root / 'query.rows'}") from None
 
-    def _fail(self, error: OSError) -> NoReturn:
+    def fail(self, error: OSError) -> NoReturn:
         """Raise what the tree says of a call that just failed."""
         self.check_open()
         line = self._read_failure()
         if not line:
             self._lose(error)
-        tail = scan(line.decode(), 0)[0]
+        tail = decode_lines(line)[0]
         self.settle(tail)
         raise errors.error_of_answer(tail) from None
 
     def __del__(self) -> None:
-        if self._fd >= 0:
+        if self.fd >= 0:
             warnings.warn(f"unclosed {self!r}", ResourceWarning, source=self, stacklevel=1)
             self.close()
 
     def __repr__(self) -> str:
-        return f"<ksqlfs.Connection to {self.root}{' (closed)' if self._fd < 0 else ''}>"
+        return f"<ksqlfs.Connection to {self.root}{' (closed)' if self.fd < 0 else ''}>"
 
     def _forget(self) -> None:
         """Leave the connection to the parent process, in a forked child."""
         self.lock = threading.RLock()
         self._forked = True
-        fd, self._fd = self._fd, -1
+        fd, self.fd = self.fd, -1
         if fd >= 0:
             os.close(fd)
 

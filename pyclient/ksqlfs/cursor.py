@@ -6,14 +6,22 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import islice
+from os import read, write
 from typing import TYPE_CHECKING, Any
 
 from ksqlfs.errors import ProgrammingError
 from ksqlfs.statements import Parameters, Statement, not_unicode
+from ksqlfs.values import ENCODERS, encode_other, scan
 
 if TYPE_CHECKING:
     from ksqlfs.answer import Stream
     from ksqlfs.connection import Connection
+
+# Bytes that one read asks for.
+READ_SIZE = 1 << 16
+# What Connection.unread holds while a request is under way: should that not come to its end,
+# nobody knows how far it came.
+UNKNOWN = object()
 
 _Column = tuple[str, None, None, None, None, None, None]
 
@@ -55,6 +63,12 @@ class Cursor:
     def __init__(self, connection: Connection) -> None:
         """Make a cursor; Connection.cursor() does."""
         self.connection = connection
+        # The text of the last statement, if that may be executed again the short way.
+        self._again: str | None = None
+        # How its request begins, and its answer.
+        self._begun = ""
+        self._head = b""
+        self._statement: Statement | None = None
         self.arraysize = 1
         self.rowcount = -1
         self.lastrowid: int | None = None
@@ -62,11 +76,9 @@ class Cursor:
         self._row_factory = connection.row_factory
         self._stream: Stream | None = None
         self._names: list[str] | None = None
-        # The rows that are here, as lists and as they are given out.
-        self._lists: Iterator[Any] = _NOT_EXECUTED
+        # The rows that are here, as tuples and as they are given out.
+        self._tuples: Iterator[Any] = _NOT_EXECUTED
         self._rows: Iterator[Any] = _NOT_EXECUTED
-        # The changing statement whose answer is still coming.
-        self._statement: Statement | None = None
 
     @property
     def description(self) -> tuple[_Column, ...] | None:
@@ -87,9 +99,11 @@ class Cursor:
 
     @row_factory.setter
     def row_factory(self, factory: Callable[[Cursor, tuple[Any, ...]], Any] | None) -> None:
+        if self._row_factory is None:
+            self._tuples = self._rows
         self._row_factory = factory
-        if self._names is not None:
-            self._give(self._lists)
+        self._rows = self._made(self._tuples)
+        self._again = None
 
     # Executing
 
@@ -104,29 +118,86 @@ class Cursor:
         Raises:
             Error: The statement cannot be executed.
         """
+        # The short way, in few steps: what this cursor executed last, a SELECT of a row or none.
+        if sql is not self._again or type(parameters) is not tuple:
+            return self._execute(sql, parameters)
+        request = self._begun
+        try:
+            for value in parameters:
+                if type(value) is int:
+                    request = f"{request}\x01{value}\0"
+                else:
+                    request += ENCODERS.get(type(value), encode_other)(value)
+            data = request.encode()
+        except ValueError:  # what cannot be stored
+            return self._execute(sql, parameters)
+        connection = self.connection
+        lock = connection.lock
+        lock.acquire()
+        try:
+            if connection.unread is not None:
+                connection.free()
+            connection.unread = UNKNOWN
+            if write(connection.fd, data) != len(data):
+                raise OSError
+            answer = read(connection.fd, READ_SIZE)
+            try:
+                head, row, tail, rest = answer.split(b"\n", 3)
+            except ValueError:
+                head = row = tail = rest = answer
+            if head == self._head and tail == connection.tail_line and not rest:
+                # One row, between columns and an end that were seen before.
+                connection.unread = None
+                self._rows = iter((tuple(scan(row.decode(), 0)[0]),))
+                return self
+            self._reset()
+            return self._take(*connection.take(answer, connection.prepare(sql)))
+        except OSError as error:
+            self._reset()
+            connection.fail(error)
+        except BaseException:
+            self._reset()
+            raise
+        finally:
+            lock.release()
+
+    def _execute(self, sql: str, parameters: Parameters) -> Cursor:
+        """Execute any statement."""
         if self._closed:
             next(_CLOSED)
         connection = self.connection
         with connection.lock:
-            if self._stream is not None:
-                self._drop_stream()
-            self.rowcount = -1
-            self._names = None
-            self._lists = self._rows = _NO_COLUMNS
+            self._reset()
             statement = connection.statements.get(sql) or connection.prepare(sql)
+            self._statement = statement
             if statement.changes:
-                names, rows, tail, self._stream = connection.change(statement, parameters)
-                self._count(statement, tail)
+                answer = connection.change(statement, parameters)
             else:
-                request = statement.bind(parameters)
-                names, rows, _tail, self._stream = connection.ask(request, statement)
+                answer = connection.ask(statement.bind(parameters), statement)
+            self._take(*answer)
+            if statement.reads and self._stream is None and self._row_factory is None:
+                self._again = sql
+                self._begun = f"{statement.text}\0"
+                self._head = statement.header
+        return self
+
+    def _take(
+        self,
+        names: list[str] | None,
+        rows: Sequence[Any],
+        tail: dict[str, Any] | None,
+        stream: Stream | None,
+    ) -> Cursor:
+        """Take an answer, as Connection.ask() gives it."""
+        self._stream = stream
+        if tail is not None:
+            self._count(tail)
+        elif self._statement is not None and self._statement.changes:
+            self.connection.note_begin()
         if names is not None:
             self._names = names
-            lists = self._lists = iter(rows)
-            if self._row_factory is None:
-                self._rows = map(tuple, lists)
-            else:
-                self._rows = map(partial(self._row_factory, self), map(tuple, lists))
+            self._tuples = map(tuple, rows)
+            self._rows = self._made(self._tuples)
         return self
 
     def executemany(self, sql: str, parameters: Iterable[Parameters], /) -> Cursor:
@@ -193,10 +264,9 @@ class Cursor:
             ProgrammingError: The last statement returned no columns, or there was none.
             Error: The statement failed at this row.
         """
-        row = next(self._rows, None)
-        if row is None and self._stream is not None and self._more():
-            return next(self._rows, None)
-        return row
+        for row in self._rows:
+            return row
+        return next(self._rows, None) if self._more() else None
 
     def fetchmany(self, size: int | None = None) -> list[Any]:
         """Return so many next rows, `arraysize` by default; fewer when there are no more."""
@@ -220,9 +290,9 @@ class Cursor:
     def __next__(self) -> Any:
         for row in self._rows:
             return row
-        if self._more():
-            return next(self._rows)
-        raise StopIteration
+        if not self._more():
+            raise StopIteration
+        return next(self._rows)
 
     # The rest of PEP 249
 
@@ -230,9 +300,10 @@ class Cursor:
         """Close the cursor; the connection stays. Closing again is nothing."""
         if not self._closed:
             self._closed = True
+            self._again = None
             self._drop_stream()
             self._names = None
-            self._lists = self._rows = _CLOSED
+            self._tuples = self._rows = _CLOSED
 
     def setinputsizes(self, sizes: Sequence[Any], /) -> None:
         """Do nothing, as PEP 249 allows."""
@@ -246,24 +317,23 @@ class Cursor:
         """Forget the last statement's outcome."""
         if self._stream is not None:
             self._drop_stream()
+        self._again = None
         self.rowcount = -1
         self._names = None
-        self._lists = self._rows = _NO_COLUMNS
+        self._tuples = self._rows = _NO_COLUMNS
 
     def _drop_stream(self) -> None:
         stream, self._stream = self._stream, None
         if stream is not None:
             stream.wanted = False
 
-    def _count(self, statement: Statement, tail: dict[str, Any] | None) -> None:
+    def _count(self, tail: dict[str, Any]) -> None:
         """Take what the end of an answer tells of a statement that changes."""
-        if tail is None:
-            self._statement = statement
-            self.connection.note_begin()
-            return
-        self.rowcount = tail["changes"]
-        if statement.inserts:
-            self.lastrowid = tail["last_insert_rowid"]
+        statement = self._statement
+        if statement is not None and statement.changes:
+            self.rowcount = tail["changes"]
+            if statement.inserts:
+                self.lastrowid = tail["last_insert_rowid"]
 
     def _execute_each(self, statement: Statement, parameters: Iterable[Parameters]) -> int:
         connection = self.connection
@@ -289,14 +359,12 @@ class Cursor:
                 raise
         if stream.ended_well():
             self._stream = None
-            if self._statement is not None:
-                self._count(self._statement, stream.tail)
-        self._give(iter(lists))
+            self._count(stream.tail or {})
+        self._tuples = map(tuple, lists)
+        self._rows = self._made(self._tuples)
         return bool(lists)
 
-    def _give(self, lists: Iterator[Any]) -> None:
-        """Make rows of these lists."""
-        self._lists = lists
-        rows = map(tuple, lists)
+    def _made(self, tuples: Iterator[Any]) -> Iterator[Any]:
+        """What the row factory makes of rows."""
         factory = self._row_factory
-        self._rows = rows if factory is None else map(partial(factory, self), rows)
+        return tuples if factory is None else map(partial(factory, self), tuples)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import errno as _errno
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -121,6 +122,10 @@ BY_SQLITE: dict[str, type[DatabaseError]] = {
 }
 
 
+# What the tree says of a parameter.
+_UNFIT = re.compile(r"parameter \d+ is not of the type it says")
+
+
 def error_class(errno_name: str | None, sqlite: str | None) -> type[DatabaseError]:
     """Return the exception for an errno and SQLite's code, each by name or None."""
     if sqlite is not None:
@@ -133,6 +138,9 @@ def error_class(errno_name: str | None, sqlite: str | None) -> type[DatabaseErro
 def error_of_answer(told: Mapping[str, Any]) -> DatabaseError:
     """Make the exception of a failure as `query.rows` tells it in the last line of an answer."""
     kind = error_class(told["errno"], told["sqlite"])
+    if _UNFIT.fullmatch(told["error"]):
+        # All other types are given right.
+        return DataError("An int outside of 64 bits cannot be stored.", told["errno"])
     return kind(
         told["error"], told["errno"], told["sqlite"], told.get("statement"), told.get("offset")
     )

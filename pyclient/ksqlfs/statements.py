@@ -46,11 +46,13 @@ class Statement:
             one that has no name.
         changes: Is it an INSERT, UPDATE, DELETE or REPLACE?
         inserts: Is it an INSERT or REPLACE?
-        header: The first line of its last answer that had rows; unlikely bytes before.
-        columns: What that line says.
+        reads: Is it a SELECT or VALUES, which changes nothing of the connection?
+        count: How many parameters it has.
+        begun: The text as a request begins with it: with a NUL if parameters follow.
+        header: The first line of its last answer that had rows; no such line before.
     """
 
-    __slots__ = ("changes", "columns", "count", "header", "inserts", "names", "text")
+    __slots__ = ("begun", "changes", "count", "header", "inserts", "names", "reads", "text")
 
     def __init__(self, sql: str) -> None:
         """Look through a statement.
@@ -82,8 +84,9 @@ class Statement:
         self.names = numbers.names()
         self.changes = verb in _CHANGING
         self.count = len(self.names)
+        self.begun = f"{self.text}\0" if self.names else self.text
         self.header = b"\0"
-        self.columns: list[str] = []
+        self.reads = verb in ("SELECT", "VALUES")
         self.inserts = verb in ("INSERT", "REPLACE")
 
     def bind(self, parameters: Parameters, before: str = "") -> bytes:
@@ -104,13 +107,14 @@ class Statement:
             raise ProgrammingError(
                 f"The statement has {_count(self.count)}, {len(parameters)} given."
             )
-        request = before + self.text
+        request = before + self.begun
         try:
-            if not self.count:
-                return request.encode()
-            request += "\0"
             for value in parameters:
-                request += ENCODERS.get(type(value), encode_other)(value)
+                try:
+                    encode = ENCODERS[type(value)]
+                except KeyError:
+                    encode = encode_other
+                request += encode(value)
             return request.encode()
         except UnicodeEncodeError as error:
             raise not_unicode(error) from None

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import binascii
-import json
+import json.scanner
 import operator
 from collections.abc import Callable
 from typing import Any
@@ -23,7 +23,7 @@ def _encode_none(_value: None) -> str:
 def _encode_int(value: int) -> str:
     if _LEAST <= value <= _MOST:
         return f"\x01{value}\0"
-    raise DataError("An int outside of 64 bits cannot be stored.")
+    raise DataError("An int outside of 64 bits cannot be stored.", "EINVAL")
 
 
 def _encode_bool(value: bool) -> str:
@@ -85,8 +85,9 @@ def _blob(found: dict[str, Any]) -> Any:
     return found if encoded is None else binascii.a2b_base64(encoded)
 
 
-# Gives the value at a place of a text, and where it ends. Only blobs make it call _blob().
-scan: Callable[[str, int], tuple[Any, int]] = json.JSONDecoder(object_hook=_blob).raw_decode
+_decoder = json.JSONDecoder(object_hook=_blob)
+# Gives the value at a place of a text, and where it ends; raw_decode() without its checks.
+scan: Callable[[str, int], tuple[Any, int]] = json.scanner.make_scanner(_decoder)
 
 
 def decode_lines(lines: bytes) -> list[Any]:
@@ -94,4 +95,4 @@ def decode_lines(lines: bytes) -> list[Any]:
 
     Rows come as lists. A raw newline in JSON is never part of a value.
     """
-    return scan((b"[" + lines[:-1].replace(b"\n", b",") + b"]").decode(), 0)[0]  # type: ignore[no-any-return]  # an array is a list
+    return _decoder.raw_decode((b"[" + lines[:-1].replace(b"\n", b",") + b"]").decode())[0]  # type: ignore[no-any-return]  # an array is a list
