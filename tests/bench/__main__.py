@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.bench import client
 from tests.bench.report import at_most, show
 
 BENCH = Path("build/bench/bench")
@@ -40,7 +41,14 @@ def memory(root: Path) -> dict[str, int]:
 
 def measure(root: Path, rows: int, operations: int, rounds: int) -> dict[str, float]:
     """Run bench.c's loops: microseconds, but for what is named bytes."""
-    command = [str(BENCH), str(root / "query"), "/dev/null", str(rows), str(operations), str(rounds)]
+    command = [
+        str(BENCH),
+        str(root / "query"),
+        "/dev/null",
+        str(rows),
+        str(operations),
+        str(rounds),
+    ]
     out = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
     return {key: float(value) for key, value in (line.split() for line in out.splitlines())}
 
@@ -56,6 +64,7 @@ def main() -> None:
         before = memory(root)
         us = measure(root, args.rows, args.operations, args.rounds)
         after = memory(root)
+        python = dict(client.measure(root, 10))
     mib = 1 << 20
     table = [
         at_most(
@@ -87,12 +96,22 @@ def main() -> None:
             1.2,
         ),
     ]
+    table.append(
+        at_most(
+            "Python client, `execute().fetchone()`, beside Python's sqlite3",
+            python["client"],
+            python["sqlite3"],
+            "µs",
+            2.5,
+        )
+    )
     print(f"Linux {platform.release()}, {os.cpu_count()} processors, {args.rounds} rounds, medians")
     print(
         "references, µs: "
         f"write and read on /dev/null {us['null_pair']:.2f}, "
         f"prepared in process {us['prepared']:.2f}, "
-        f"prepare, step, finalize in process {us['prepare_step']:.2f}"
+        f"prepare, step, finalize in process {us['prepare_step']:.2f}; of the client's time"
+        f" write and read take {python['write and read']:.2f}"
     )
     print()
     show(table)
