@@ -319,6 +319,24 @@ static void reply_attr(fuse_req_t req, int err, const struct stat *st)
 		fuse_reply_attr(req, st, 0);
 }
 
+/*
+ * stat() of an open file tells what opening it now would give, or 0 where that
+ * is not known: sendfile() and mmap() would take it for the end of what was
+ * opened.  So tell the kernel that the file has grown meanwhile, a byte further
+ * each time: then it shows the attributes that we answer with, and keeps its own.
+ */
+static void keep_size(struct host *host, const struct node *node)
+{
+	static uint64_t grown;
+	struct fuse_bufvec nothing = FUSE_BUFVEC_INIT(0);
+
+	fuse_lowlevel_notify_store(
+		host->session, id_of(node),
+		(off_t)(size_unasked(node->node) +
+			__atomic_add_fetch(&grown, 1, __ATOMIC_RELAXED)),
+		&nothing, 0);
+}
+
 /* With an open file the kernel asks for its end, to seek from there. */
 static void op_getattr(fuse_req_t req, fuse_ino_t ino,
 		       struct fuse_file_info *fi)
@@ -331,6 +349,9 @@ static void op_getattr(fuse_req_t req, fuse_ino_t ino,
 	if (!err && fi && S_ISREG(st.st_mode) && file_of(fi)->readable &&
 	    !ksql_node_is_stream(node->node))
 		err = file_end(file_of(fi), &caller, &st.st_size);
+	else if (!err && !fi &&
+		 __atomic_load_n(&node->openings, __ATOMIC_RELAXED))
+		keep_size(host_of(req), node);
 	reply_attr(req, err, &st);
 }
 
