@@ -603,8 +603,9 @@ SQL
 #     FILE     if its name ends in .sql, a text of SQL, as .dump of the sqlite3 command has it;
 #              otherwise a database file of SQLite, made by the server
 #
-# In a text, rowids that no column names are numbered anew, and -0.0 loses its sign; a database
-# with virtual tables is refused, as SQL cannot write those again.
+# In a text, rowids that no column names are numbered anew, -0.0 loses its sign, and bytes of texts
+# that are not UTF-8 become U+FFFD; a database with virtual tables is refused, as SQL cannot write
+# those again.
 ksqlfs_backup() (
 	set +eux
 	case $#,${1-} in
