@@ -137,24 +137,25 @@ class Cursor:
         try:
             if connection.unread is not None:
                 connection.free()
-            connection.unread = UNKNOWN
-            if write(connection.fd, data) != len(data):
-                raise OSError
-            answer = read(connection.fd, READ_SIZE)
+            try:
+                if write(connection.fd, data) != len(data):
+                    raise OSError
+                answer = read(connection.fd, READ_SIZE)
+            except OSError as error:
+                connection.fail(error)
+            except BaseException:
+                connection.unread = UNKNOWN
+                raise
             try:
                 head, row, tail, rest = answer.split(b"\n", 3)
             except ValueError:
                 head = row = tail = rest = answer
             if head == self._head and tail == connection.tail_line and not rest:
                 # One row, between columns and an end that were seen before.
-                connection.unread = None
                 self._rows = iter((tuple(scan(row.decode(), 0)[0]),))
                 return self
             self._reset()
             return self._take(*connection.take(answer, connection.prepare(sql)))
-        except OSError as error:
-            self._reset()
-            connection.fail(error)
         except BaseException:
             self._reset()
             raise

@@ -166,24 +166,23 @@ def signals(number: signal.Signals, handler: Callable[..., object]) -> Iterator[
 
 @contextmanager
 def ctrl_c() -> Iterator[None]:
-    """Interrupt the block as Ctrl-C does, until it ends by KeyboardInterrupt, as it must."""
-    armed = caught = False
+    """Interrupt the block once, as Ctrl-C does: it must end by KeyboardInterrupt."""
+    armed = False
 
     def handler(*_args: object) -> None:
+        nonlocal armed
         if armed:
+            armed = False
             raise KeyboardInterrupt
 
     # What is raised in a callback of the garbage collector is lost, and Hypothesis has one.
     gc.disable()
-    with signals(signal.SIGINT, handler):
-        armed = True
-        try:
+    try:
+        with pytest.raises(KeyboardInterrupt), signals(signal.SIGINT, handler):
+            armed = True
             yield
-        except KeyboardInterrupt:
-            armed, caught = False, True
-        armed = False
-    gc.enable()
-    assert caught
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize("sql", [ENDLESS, f"{ENDLESS};", "INSERT INTO t " + ENDLESS_ROWS])
