@@ -178,7 +178,8 @@ def ctrl_c() -> Iterator[None]:
     # What is raised in a callback of the garbage collector is lost, and Hypothesis has one.
     gc.disable()
     try:
-        with pytest.raises(KeyboardInterrupt), signals(signal.SIGINT, handler):
+        # The block is the caller's.
+        with pytest.raises(KeyboardInterrupt), signals(signal.SIGINT, handler):  # noqa: PT012
             armed = True
             yield
     finally:
