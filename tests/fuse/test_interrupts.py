@@ -8,6 +8,7 @@ import signal
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 
 import pytest
 
@@ -121,8 +122,7 @@ def test_forty_clients_are_killed(server: Server) -> None:
     with ExitStack() as stack:
         calls = [in_write, in_a_programs_read, in_close, in_rows_read]
         asking = [
-            stack.enter_context(client(lambda number=number: calls[number % 4](server)))
-            for number in range(40)
+            stack.enter_context(client(partial(calls[number % 4], server))) for number in range(40)
         ]
         for one in asking:
             one.wait_in_fuse()
@@ -141,8 +141,12 @@ def test_forty_clients_are_killed(server: Server) -> None:
 def test_who_waits_for_anothers_call_on_the_same_open_file(
     server: Server, first: str, second: str, how: signal.Signals
 ) -> None:
-    calls = {"read": lambda: shared.ask(ENDLESS), "write": lambda: shared.write(ENDLESS + ";")}
-    with server.connect() as shared, client(calls[first]) as working:
+    with server.connect() as shared, ExitStack() as stack:
+        calls: dict[str, Callable[[], object]] = {
+            "read": lambda: shared.ask(ENDLESS),
+            "write": lambda: shared.write(ENDLESS + ";"),
+        }
+        working = stack.enter_context(client(calls[first]))
         working.wait_in_fuse()
         processes.wait_busy(server.pid)
         with client(shared.read if second == "read" else lambda: shared.write("SELECT 1;")) as one:

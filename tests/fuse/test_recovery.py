@@ -13,7 +13,7 @@ from tests.fuse import processes
 from tests.fuse.clients import FAILED, client
 from tests.fuse.servers import Server, Servers, assert_sentence, ctl, environment, run
 from tests.interface.hosts import filesystem_of
-from tests.interface.tree import ENDLESS, child, fails, wait_until
+from tests.interface.tree import ENDLESS, fails
 
 
 @pytest.fixture
