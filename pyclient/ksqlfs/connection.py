@@ -408,9 +408,9 @@ class Connection:
                 os.write(self.fd, _SPOIL)
                 os.read(self.fd, READ_SIZE)
             except OSError:
-                tail = decode_lines(self._read_failure())[0]
-                self.settle(tail)
-            return
+                self.settle(decode_lines(self._read_failure())[0])
+                return
+            raise InternalError("The tree took a request that cannot be right.")
         stream = unread()
         if stream is not None and stream.wanted:
             stream.keep()

@@ -87,7 +87,9 @@ def _blob(found: dict[str, Any]) -> Any:
 
 _decoder = json.JSONDecoder(object_hook=_blob)
 # Gives the value at a place of a text, and where it ends; raw_decode() without its checks.
-scan: Callable[[str, int], tuple[Any, int]] = json.scanner.make_scanner(_decoder)
+scan: Callable[[str, int], tuple[Any, int]] = json.scanner.make_scanner(
+    _decoder  # type: ignore[arg-type]  # typeshed is wrong: JSONDecoder gives itself
+)
 
 
 def decode_lines(lines: bytes) -> list[Any]:

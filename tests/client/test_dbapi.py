@@ -399,6 +399,16 @@ def test_the_first_statement_of_a_script_fails_as_any(db: ksqlfs.Connection) -> 
     assert caught.value.caret() == "SELEC 1;\n^"
 
 
+def test_a_script_longer_than_a_host_takes_at_once(db: ksqlfs.Connection) -> None:
+    db.execute("CREATE TABLE t(a)")
+    insert = f"INSERT INTO t VALUES('{'x' * 1000}');\n"
+    with pytest.raises(ksqlfs.ProgrammingError, match=r"^no such column: nope$") as caught:
+        db.executescript(insert * 2500 + "SELECT nope;\n" + insert * 500)
+    assert caught.value.statement is not None
+    assert caught.value.statement.strip() == "SELECT nope;"
+    assert db.execute("SELECT count(*) FROM t").fetchone() == (2500,)
+
+
 @pytest.mark.parametrize(
     ("script", "kind"),
     [
