@@ -106,7 +106,10 @@ static uint64_t signal_set(const char *status, const char *line)
 	return at ? strtoull(at + strlen(line), NULL, 16) : 0;
 }
 
-#define SIGNAL_BIT(number) (1ull << ((number)-1))
+static uint64_t signal_bit(int number)
+{
+	return 1ull << (number - 1);
+}
 
 /**
  * client_is_signalled() - has the thread a signal that ends statements
@@ -117,10 +120,10 @@ static uint64_t signal_set(const char *status, const char *line)
  */
 bool client_is_signalled(pid_t thread)
 {
-	const uint64_t idle = SIGNAL_BIT(SIGSTOP) | SIGNAL_BIT(SIGTSTP) |
-			      SIGNAL_BIT(SIGTTIN) | SIGNAL_BIT(SIGTTOU) |
-			      SIGNAL_BIT(SIGCHLD) | SIGNAL_BIT(SIGCONT) |
-			      SIGNAL_BIT(SIGURG) | SIGNAL_BIT(SIGWINCH);
+	const uint64_t idle = signal_bit(SIGSTOP) | signal_bit(SIGTSTP) |
+			      signal_bit(SIGTTIN) | signal_bit(SIGTTOU) |
+			      signal_bit(SIGCHLD) | signal_bit(SIGCONT) |
+			      signal_bit(SIGURG) | signal_bit(SIGWINCH);
 	char text[16384];
 	uint64_t pending;
 

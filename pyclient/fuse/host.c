@@ -405,7 +405,8 @@ static dev_t device_at(const char *directory)
 static int mount_and_run(struct host *host, const struct ksqlfs_mount *mount,
 			 const sigset_t *signals, char *message, size_t size)
 {
-	const char *argv[] = { "ksqlfs", "-o", mount->fuse_options, NULL };
+	const char *const argv[] = { "ksqlfs", "-o", mount->fuse_options,
+				     NULL };
 	struct fuse_args args = FUSE_ARGS_INIT(3, (char **)argv);
 	dev_t device;
 	int err;

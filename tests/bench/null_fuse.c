@@ -87,7 +87,8 @@ static const struct fuse_lowlevel_ops ops = {
 
 int main(int argc, char **argv)
 {
-	const char *words[] = { "null_fuse", "-o", "fsname=null_fuse", NULL };
+	static const char *const words[] = { "null_fuse", "-o",
+					     "fsname=null_fuse", NULL };
 	struct fuse_args args = FUSE_ARGS_INIT(3, (char **)words);
 	struct fuse_session *session;
 	int status = 1;

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Protocol
 
 from ksqlfs import fuse
+
 from tests.interface.tree import Tree
 
 MS_RDONLY = 1
