@@ -320,6 +320,11 @@ def test_views_and_answers_are_exported(ctl: Ctl, tree: Tree) -> None:
     assert (ctl.folder / "out.json").read_text() == '[{"a":1}]\n'
 
 
+def test_a_view_over_what_is_gone_is_told(ctl: Ctl, tree: Tree) -> None:
+    tree.run("CREATE TABLE t(a); CREATE VIEW v AS SELECT * FROM t; DROP TABLE t")
+    assert ctl.fails(1, "export", "v").startswith("no such table: main.t\n")
+
+
 def test_an_unknown_table_is_one_sentence_and_no_file(ctl: Ctl, tree: Tree) -> None:
     tree.run("CREATE TABLE people(a)")
     failure = ctl.fails(1, "export", "peple", "out.csv")

@@ -89,14 +89,10 @@ def export(
 
 def _of_table(session: Session, root: Path, table: str, form: str) -> Iterator[bytes]:
     """The rows of a table, or of a view."""
-    path = root / "tables" / escape_name(table) / f"data.{form}"
-    try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
+    fd, path = _open(root, table, form)
+    if fd is None:
         yield from _of_view(session, root, table, form)
         return
-    except OSError as error:
-        raise unreachable(path, error) from error
     with open(fd, "rb", buffering=0) as file:
         try:
             while chunk := file.read(CHUNK):
@@ -105,6 +101,19 @@ def _of_table(session: Session, root: Path, table: str, form: str) -> Iterator[b
             if is_unreachable(error.errno):
                 raise unreachable(path, error) from error
             raise refused(f"{path}: {error.strerror}", error.errno) from error
+
+
+def _open(root: Path, table: str, form: str) -> tuple[int | None, Path]:
+    """The file in the tree that has the rows, if there is one."""
+    for folder in ("tables", "views"):
+        path = root / folder / escape_name(table) / f"data.{form}"
+        try:
+            return os.open(path, os.O_RDONLY | os.O_CLOEXEC), path
+        except OSError as error:
+            # Why else it cannot be opened, as for a view over what is gone, SQL tells in words.
+            if is_unreachable(error.errno):
+                raise unreachable(path, error) from error
+    return None, root
 
 
 def _of_view(session: Session, root: Path, name: str, form: str) -> Iterator[bytes]:

@@ -94,22 +94,25 @@ class Console:
         return self.db is not None and self.db.in_transaction
 
     def serve(self, lines: Lines) -> None:
-        """Run all lines."""
+        """Run all lines; whenever Ctrl-C comes, a person's next statement can be typed."""
         text = ""
         while not self.over:
+            typing = True
             try:
                 text += lines.read("ksql*> " if self._shows_transaction() else "ksql> ", bool(text))
+                typing = False
+                text += "\n"
+                if is_ready(text):
+                    ready, text = text, ""
+                    self._run(ready, lines.interactive)
             except EOFError:
                 break
-            except KeyboardInterrupt:
+            except (KeyboardInterrupt, click.Abort):
                 if not lines.interactive:
                     raise
                 text = ""
-                continue
-            text += "\n"
-            if is_ready(text):
-                self._run(text, lines.interactive)
-                text = ""
+                if not typing:
+                    click.echo("ksqlctl: interrupted", err=True)
         if not lines.interactive and not self.over:
             self._run(text, interactive=False)
 
@@ -120,10 +123,6 @@ class Console:
                 self.run_dot(text.strip())
             else:
                 self.run_sql(text)
-        except (KeyboardInterrupt, click.Abort):
-            if not interactive:
-                raise
-            click.echo("ksqlctl: interrupted", err=True)
         except (click.ClickException, Error) as error:
             failure = of_client(error) if isinstance(error, Error) else error
             if not interactive or isinstance(failure, NoTreeFailure):
