@@ -15,7 +15,7 @@ from typing import Any, Literal, NoReturn
 
 from ksqlfs import errors, transfer
 from ksqlfs.answer import END, Stream
-from ksqlfs.cursor import READ_SIZE, UNKNOWN, Cursor
+from ksqlfs.cursor import READ_SIZE, UNKNOWN, Cursor, CutError
 from ksqlfs.errors import (
     DatabaseError,
     Error,
@@ -294,8 +294,7 @@ class Connection:
         self.unread = UNKNOWN
         try:
             if os.write(self.fd, request) != len(request):
-                # What begins to run, and fails, in the middle of a long write.
-                raise OSError
+                raise CutError
             answer = os.read(self.fd, READ_SIZE)
         except OSError as error:
             self.fail(error)
@@ -431,7 +430,9 @@ class Connection:
         line = self._read_failure()
         if not line:
             self._lose(error)
-        tail = decode_lines(line)[0]
+        tail = decode_lines(line)[-1]
+        if type(tail) is not dict or "error" not in tail:
+            raise InternalError("A call failed, and the tree tells of no failure.") from error
         self.settle(tail)
         raise errors.error_of_answer(tail) from None
 

@@ -23,6 +23,12 @@ READ_SIZE = 1 << 16
 # nobody knows how far it came.
 UNKNOWN = object()
 
+
+class CutError(OSError):
+    """A long write that began to run, and failed in its middle: the tree has the words."""
+
+
+_NOTHING = Statement("")
 _Column = tuple[str, None, None, None, None, None, None]
 
 
@@ -68,7 +74,7 @@ class Cursor:
         # How its request begins, and its answer.
         self._begun = ""
         self._head = b""
-        self._statement: Statement | None = None
+        self._statement = _NOTHING
         self.arraysize = 1
         self.rowcount = -1
         self.lastrowid: int | None = None
@@ -118,7 +124,7 @@ class Cursor:
         Raises:
             Error: The statement cannot be executed.
         """
-        # The short way, in few steps: what this cursor executed last, a SELECT of a row or none.
+        # The short way, in few steps: what this cursor executed last, a SELECT of one row.
         if sql is not self._again or type(parameters) is not tuple:
             return self._execute(sql, parameters)
         request = self._begun
@@ -132,35 +138,32 @@ class Cursor:
         except ValueError:  # what cannot be stored
             return self._execute(sql, parameters)
         connection = self.connection
-        lock = connection.lock
-        lock.acquire()
         try:
-            if connection.unread is not None:
-                connection.free()
-            try:
-                if write(connection.fd, data) != len(data):
-                    raise OSError
-                answer = read(connection.fd, READ_SIZE)
-            except OSError as error:
-                connection.fail(error)
-            except BaseException:
-                connection.unread = UNKNOWN
-                raise
-            try:
-                head, row, tail, rest = answer.split(b"\n", 3)
-            except ValueError:
-                head = row = tail = rest = answer
-            if head == self._head and tail == connection.tail_line and not rest:
-                # One row, between columns and an end that were seen before.
-                self._rows = iter((tuple(scan(row.decode(), 0)[0]),))
-                return self
-            self._reset()
-            return self._take(*connection.take(answer, connection.prepare(sql)))
+            with connection.lock:
+                if connection.unread is not None:
+                    connection.free()
+                try:
+                    if write(connection.fd, data) != len(data):
+                        raise CutError
+                    answer = read(connection.fd, READ_SIZE)
+                except OSError as error:
+                    connection.fail(error)
+                except BaseException:
+                    connection.unread = UNKNOWN
+                    raise
+                try:
+                    head, row, tail, rest = answer.split(b"\n", 3)
+                except ValueError:
+                    head = row = tail = rest = answer
+                if head == self._head and tail == connection.tail_line and not rest:
+                    # One row, between columns and an end that were seen before.
+                    self._rows = iter((tuple(scan(row.decode(), 0)[0]),))
+                    return self
+                self._reset()
+                return self._take(*connection.take(answer, self._statement))
         except BaseException:
             self._reset()
             raise
-        finally:
-            lock.release()
 
     def _execute(self, sql: str, parameters: Parameters) -> Cursor:
         """Execute any statement."""
@@ -176,7 +179,7 @@ class Cursor:
             else:
                 answer = connection.ask(statement.bind(parameters), statement)
             self._take(*answer)
-            if statement.reads and self._stream is None and self._row_factory is None:
+            if statement.reads and len(answer[1]) == 1 and self._row_factory is None:
                 self._again = sql
                 self._begun = f"{statement.text}\0"
                 self._head = statement.header
@@ -193,7 +196,7 @@ class Cursor:
         self._stream = stream
         if tail is not None:
             self._count(tail)
-        elif self._statement is not None and self._statement.changes:
+        elif self._statement.changes:
             self.connection.note_begin()
         if names is not None:
             self._names = names
@@ -331,7 +334,7 @@ class Cursor:
     def _count(self, tail: dict[str, Any]) -> None:
         """Take what the end of an answer tells of a statement that changes."""
         statement = self._statement
-        if statement is not None and statement.changes:
+        if statement.changes:
             self.rowcount = tail["changes"]
             if statement.inserts:
                 self.lastrowid = tail["last_insert_rowid"]

@@ -147,8 +147,8 @@ def error_of_answer(told: Mapping[str, Any]) -> DatabaseError:
 
 
 def errno_name(error: OSError) -> str:
-    """Return the name of the errno of a failed call."""
-    return _errno.errorcode.get(error.errno or 0, str(error.errno))
+    """Return the name of the errno of a failed call; EIO if it has none that is known."""
+    return _errno.errorcode.get(error.errno or 0, "EIO")
 
 
 def error_of_call(error: OSError, doing: str) -> Error:
