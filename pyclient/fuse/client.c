@@ -143,12 +143,17 @@ bool client_is_process(pid_t thread, pid_t process)
 
 /**
  * client_was_killed() - does the thread end by a signal
+ * @thread: of a request
+ * @uid: its user
  *
  * When its files are closed a process that was killed is past the signal: what
- * is left to see is that it exits, and with which code.
+ * is left to see is that it exits, and with which code.  Only root sees the code
+ * of another user's: for others that one counts as killed, as a statement that
+ * does not run does less harm than half of one that does.
  */
-bool client_was_killed(pid_t thread)
+bool client_was_killed(pid_t thread, uid_t uid)
 {
+	const uid_t self = geteuid();
 	char text[2048], *at, *rest;
 	unsigned long flags = 0, code = 0;
 	int field;
@@ -166,7 +171,8 @@ bool client_was_killed(pid_t thread)
 		if (field == 52)
 			code = strtoul(at, NULL, 10);
 	}
-	return (flags & PF_EXITING) && (code & 0x7f);
+	return (flags & PF_EXITING) &&
+	       ((code & 0x7f) || (self != 0 && self != uid));
 }
 
 /* Is what this descriptor of /proc/PID/fd leads to the node? */

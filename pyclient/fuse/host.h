@@ -127,7 +127,7 @@ pid_t client_process(pid_t thread);
 bool client_is_process(pid_t thread, pid_t process);
 bool client_in_group(fuse_req_t req, gid_t own, gid_t gid);
 bool client_is_signalled(pid_t thread);
-bool client_was_killed(pid_t thread);
+bool client_was_killed(pid_t thread, uid_t uid);
 bool client_has_open(pid_t process, uint64_t node_id, uint32_t generation);
 
 #endif /* KSQLFS_HOST_H */

@@ -779,7 +779,8 @@ static void op_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 		reply(req, 0);
 		return;
 	}
-	if (client_was_killed(thread) || !file_lock(of)) {
+	if (client_was_killed(thread, fuse_req_ctx(req)->uid) ||
+	    !file_lock(of)) {
 		/* A child may go on with the file; the text stays half of one. */
 		__atomic_store_n(&of->broken, true, __ATOMIC_RELEASE);
 		reply(req, -EINTR);

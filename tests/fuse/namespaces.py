@@ -93,10 +93,6 @@ class Namespace:
         """`ksqlctl` in it."""
         return self.run(*CTL, *words, user=user, env=env)
 
-    def python(self, code: str, *words: str | Path, user: int | None = None) -> Done:
-        """A program in it; the words are its arguments."""
-        return self.run(sys.executable, "-c", code, *words, user=user)
-
     def open_fuse(self) -> None:
         """Let every user mount, as most machines do."""
         device = self._stage / "fuse"

@@ -139,7 +139,7 @@ def test_threads_of_many_clients_end(server: Server) -> None:
         ]
         for one in clients:
             one.wait_in_fuse()
-        assert len(processes.threads(server.pid)) > 12
+        wait_until(lambda: len(processes.threads(server.pid)) > 12, "each has a thread")
         for one in clients:
             one.kill(signal.SIGKILL)
     wait_until(lambda: len(processes.threads(server.pid)) <= IDLE_THREADS, "threads end")

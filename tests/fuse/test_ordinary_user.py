@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import sys
 from pathlib import Path
 
 import pytest
@@ -190,6 +191,36 @@ def test_others_are_let_in_as_the_mode_says(
     done = machine.run("sh", "-c", "echo 'SELECT 1' > query", user=OTHER, cwd=place)
     assert "Permission denied" in done.stderr
     assert machine.run("sh", "-c", USE, cwd=place).stdout == "42\n"  # root
+
+
+def test_text_of_another_users_killed_writer_never_runs(
+    servers: Servers, machine: Namespace, place: Path
+) -> None:
+    """The server cannot see who was killed then, and takes every end without a close for it."""
+    machine.replace("/etc/fuse.conf", "user_allow_other\n")
+    done = machine.ctl(
+        *("mount", "--allow-other", "-o", "mode=0777", "--source", servers.source(), place),
+        user=USER,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    for end in ("os.kill(os.getpid(), 9)", "os._exit(0)"):
+        code = (
+            "import os; batch = os.open('query', os.O_WRONLY);"
+            f" os.write(batch, b'CREATE TABLE half(a)'); {end}"
+        )
+        machine.run(sys.executable, "-c", code, user=OTHER, cwd=place)
+        done = machine.run("ls", "tables", user=OTHER, cwd=place)
+        assert (done.stdout, done.stderr) == ("", "")
+    # What closes it does run.
+    scripts = {
+        "1": "echo 'SELECT 1' > query",
+        "2": "/bin/echo 'SELECT 2' > query",
+        "3": "exec 4> query; printf 'SELECT 3' >&4; exec 4>&-",
+        "4": "{ printf SELECT; echo ' 4'; } > query",
+    }
+    for value, script in scripts.items():
+        machine.run("sh", "-c", script, user=OTHER, cwd=place)
+        assert machine.run("cat", "value", user=OTHER, cwd=place).stdout == f"{value}\n"
 
 
 # What is missing
