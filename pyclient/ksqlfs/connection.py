@@ -81,8 +81,6 @@ class Connection:
         self._transaction = False
         # None, a reference to the Stream that is being read, or UNKNOWN.
         self.unread: Any = None
-        # The last line of the last answer that had rows.
-        self.tail_line = b"\0"
         self._forked = False
         self._set_level(isolation_level)
         path = root / "query.rows"
@@ -312,8 +310,8 @@ class Connection:
         if not items:
             return None, (), tail, None
         names = items.pop(0)
-        statement.header = answer[: answer.index(b"\n")]
-        self.tail_line = answer[answer.rindex(b"\n", 0, -1) + 1 : -1]
+        head = answer[: answer.index(b"\n")]
+        statement.frame = (head, answer[answer.rindex(b"\n", 0, -1) + 1 : -1], b"")
         return names, items, tail, None
 
     def command(self, sql: str) -> None:

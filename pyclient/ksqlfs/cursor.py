@@ -71,9 +71,9 @@ class Cursor:
         self.connection = connection
         # The text of the last statement, if that may be executed again the short way.
         self._again: str | None = None
-        # How its request begins, and its answer.
+        # How its request begins, and what stands around the row of its answer.
         self._begun = ""
-        self._head = b""
+        self._frame = _NOTHING.frame
         self._statement = _NOTHING
         self.arraysize = 1
         self.rowcount = -1
@@ -155,7 +155,7 @@ class Cursor:
                     head, row, tail, rest = answer.split(b"\n", 3)
                 except ValueError:
                     head = row = tail = rest = answer
-                if head == self._head and tail == connection.tail_line and not rest:
+                if (head, tail, rest) == self._frame:
                     # One row, between columns and an end that were seen before.
                     self._rows = iter((tuple(scan(row.decode(), 0)[0]),))
                     return self
@@ -182,7 +182,7 @@ class Cursor:
             if statement.reads and len(answer[1]) == 1 and self._row_factory is None:
                 self._again = sql
                 self._begun = f"{statement.text}\0"
-                self._head = statement.header
+                self._frame = statement.frame
         return self
 
     def _take(

@@ -49,10 +49,11 @@ class Statement:
         reads: Is it a SELECT or VALUES, which changes nothing of the connection?
         count: How many parameters it has.
         begun: The text as a request begins with it: with a NUL if parameters follow.
-        header: The first line of its last answer that had rows; no such line before.
+        frame: The first line, the last line, and what follows that (nothing), of its last whole
+            answer that had columns; before there is one, what no answer has.
     """
 
-    __slots__ = ("begun", "changes", "count", "header", "inserts", "names", "reads", "text")
+    __slots__ = ("begun", "changes", "count", "frame", "inserts", "names", "reads", "text")
 
     def __init__(self, sql: str) -> None:
         """Look through a statement.
@@ -85,7 +86,7 @@ class Statement:
         self.changes = verb in _CHANGING
         self.count = len(self.names)
         self.begun = f"{self.text}\0" if self.names else self.text
-        self.header = b"\0"
+        self.frame = (b"", b"", b"\0")
         self.reads = verb in ("SELECT", "VALUES")
         self.inserts = verb in ("INSERT", "REPLACE")
 
