@@ -128,13 +128,18 @@ ksqlfs__ask() (
 	fi
 	ksqlfs__request "$types" "$@" 2>/dev/null | \cat >&9 2>/dev/null ||
 		ksqlfs__refused "$root"
-	# What cat says is caught, what it reads goes on to stdout.
-	{ said=$(LC_ALL=C \cat <&9 2>&1 >&8); } 8>&1
+	# What dd says is caught, what it reads goes on to stdout. Not cat: that of busybox tries
+	# sendfile(), takes its failure for a file that cannot do that, and reads on after it.
+	{ said=$(LC_ALL=C \dd bs=65536 <&9 2>&1 >&8); } 8>&1
 	code=$?
 	[ $code -gt 128 ] && exit $code
 	case $code$said in
 	0*) exit 0 ;;
-	*'write error'*) ksqlfs__fail 1 "the answer cannot be written:${said##*:}." ;;
+	*'standard output'* | *'write error'*)
+		said=${said%%
+*}
+		ksqlfs__fail 1 "the answer cannot be written:${said##*:}."
+		;;
 	esac
 	ksqlfs__refused "$root"
 )
