@@ -47,6 +47,8 @@ def restore(session: Session, file: Path, yes: bool) -> None:
             what = counted(there, "table or view") if there == 1 else f"{there} tables and views"
             confirm(f"{db.root} holds {what}, which {file} would replace.")
         try:
+            if file.is_file() and not file.stat().st_size:
+                raise BadFileFailure(f"{file} is empty, and no database; nothing is changed")
             db.load(file)
         except OSError as error:
             raise unreadable(file, error) from error
