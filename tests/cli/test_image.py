@@ -59,8 +59,9 @@ def test_an_empty_database_is_restored_without_asking(ctl: Ctl, image: Tree, oth
 
 
 def test_a_pipe_must_say_yes_to_lose_data(ctl: Ctl, image: Tree, other: Path) -> None:
+    image.run("CREATE VIEW v AS SELECT 1; CREATE VIEW w AS SELECT 1")
     done = ctl("restore", other, code=2)
-    assert "holds 1 table or view" in done.stderr
+    assert "holds 1 table and 2 views, which" in done.stderr
     assert "--yes" in done.stderr
     assert image.tables() == ["t"]
 

@@ -42,10 +42,10 @@ def restore(session: Session, file: Path, yes: bool) -> None:
     The file is checked first.  The whole database is replaced in one step, or nothing changes.
     """
     with closing(session.connect()) as db:
-        there = len(db.tables) + len(db.views)
-        if there and not yes:
-            what = counted(there, "table or view") if there == 1 else f"{there} tables and views"
-            confirm(f"{db.root} holds {what}, which {file} would replace.")
+        there = [(len(db.tables), "table"), (len(db.views), "view")]
+        held = " and ".join(counted(number, thing) for number, thing in there if number)
+        if held and not yes:
+            confirm(f"{db.root} holds {held}, which {file} would replace.")
         try:
             if file.is_file() and not file.stat().st_size:
                 raise BadFileFailure(f"{file} is empty, and no database; nothing is changed")
