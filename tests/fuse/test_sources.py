@@ -62,10 +62,19 @@ def test_a_signal_ends_both(servers: Servers) -> None:
     two = second(servers, source)
     assert one.stop() == 0
     assert filesystem_of(one.root) is None
-    # The other is a bind mount, which no server can take away.
-    if filesystem_of(two.root) is not None:
-        assert ctl("umount", two.root).returncode == 0
     assert filesystem_of(two.root) is None
+
+
+def test_both_can_be_mounted_again_when_the_server_was_killed(servers: Servers) -> None:
+    source = servers.source()
+    one = servers.daemon(source=source)
+    two = second(servers, source)
+    processes.kill_all([one.pid])
+    servers.daemon(directory=two.root, source=source).works()
+    done = ctl("mount", "--source", source, one.root)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    two.run("CREATE TABLE t(a)")
+    assert one.tables() == ["t"]
 
 
 def test_a_second_one_in_the_foreground(servers: Servers) -> None:
@@ -89,6 +98,6 @@ def refused(servers: Servers, source: str, first: Path, *words: str) -> None:
 def test_a_second_one_with_options_is_refused(servers: Servers) -> None:
     source = servers.source()
     first = servers.foreground("-o", "timeout=100", source=source)
-    for words in ("timeout=200", "uid=1", "gid=1", "mode=0777", "ro"):
+    for words in ("timeout=200", "uid=1", "gid=1", "mode=0777", "ro", "allow_other"):
         refused(servers, source, first.root, "-o", words)
     assert "timeout 100\n" in first.text("info/limits")
