@@ -14,6 +14,7 @@ from contextlib import contextmanager
 
 import ksqlfs
 import pytest
+from ksqlfs import answer
 
 from tests.client.conftest import Connect
 from tests.interface.tree import ENDLESS, ENDLESS_ROWS, Tree, in_child, rows_sql
@@ -98,7 +99,10 @@ def test_one_may_close_while_others_use_it(tree: Tree) -> None:
 # fork
 
 
-def test_a_child_does_not_use_the_connection_of_its_parent(db: ksqlfs.Connection) -> None:
+def test_a_child_does_not_use_the_connection_of_its_parent(
+    db: ksqlfs.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(answer, "KEEP_LIMIT", 1 << 20)
     db.execute("CREATE TABLE t(a)")
     db.execute("INSERT INTO t VALUES(1)")
     cursor = db.execute(ENDLESS_ROWS)
@@ -198,7 +202,10 @@ def test_ctrl_c_ends_a_statement_and_leaves_the_connection(db: ksqlfs.Connection
     assert db.execute("SELECT a FROM t").fetchall() == [(1,)]
 
 
-def test_ctrl_c_while_rows_are_fetched(db: ksqlfs.Connection) -> None:
+def test_ctrl_c_while_rows_are_fetched(
+    db: ksqlfs.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(answer, "KEEP_LIMIT", 1 << 20)
     cursor = db.execute(ENDLESS_ROWS)
     with ctrl_c():
         deque(cursor, maxlen=0)

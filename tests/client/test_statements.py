@@ -56,7 +56,7 @@ class Values(dict[str, int]):
 
 
 @given(st.lists(pieces, min_size=1, max_size=12))
-@settings(max_examples=100)
+@settings(max_examples=40)
 def test_sqlite_gives_the_same_numbers(parts: list[str]) -> None:
     sql = "WITH t(q, [?], `:b`) AS (VALUES(-1, -2, -3)) SELECT " + ", ".join(parts) + " FROM t"
     statement = Statement(sql)
