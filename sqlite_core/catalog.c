@@ -173,6 +173,18 @@ int catalog_used_pages(struct ksql_db *db, uint64_t *pages)
 	return err;
 }
 
+int catalog_all_pages(struct ksql_db *db, uint64_t *pages)
+{
+	sqlite3_int64 all = 0;
+	int err;
+
+	port_mutex_lock(db->catalog_lock);
+	err = ask(db, "PRAGMA main.page_count", &all, NULL);
+	port_mutex_unlock(db->catalog_lock);
+	*pages = (uint64_t)all;
+	return err;
+}
+
 int catalog_each(struct ksql_db *db, void (*fn)(void *arg, const char *name),
 		 void *arg)
 {

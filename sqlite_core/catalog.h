@@ -19,6 +19,8 @@ int catalog_has(struct ksql_db *db, const char *name);
 int catalog_version(struct ksql_db *db, uint64_t *version);
 /** catalog_used_pages() - pages that hold something, the log's included.  0 or -errno. */
 int catalog_used_pages(struct ksql_db *db, uint64_t *pages);
+/** catalog_all_pages() - pages that the database has, the log's included.  0 or -errno. */
+int catalog_all_pages(struct ksql_db *db, uint64_t *pages);
 /**
  * catalog_each() - call @fn with every table's name, in order
  *

@@ -50,7 +50,8 @@ void conn_close(struct conn *c)
 	ksql_free(c);
 }
 
-static int conn_open(struct ksql_db *db, struct conn **out)
+static int open_store(struct ksql_db *db, struct store *store,
+		      int (*install)(struct conn *c), struct conn **out)
 {
 	const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE |
 			  SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
@@ -61,21 +62,35 @@ static int conn_open(struct ksql_db *db, struct conn **out)
 		return -ENOMEM;
 	c->db = db;
 	c->epoch = __atomic_load_n(&db->epoch, __ATOMIC_ACQUIRE);
-	rc = sqlite3_open_v2(store_name(db->store), &c->lite, flags, NULL);
+	rc = sqlite3_open_v2(store_name(store), &c->lite, flags, NULL);
 	if (rc) {
 		err = errno_of_sqlite(rc, NULL);
 		goto close;
 	}
-	err = policy_install(c);
+	err = install(c);
 	if (err)
 		goto close;
-	sqlite3_wal_hook(c->lite, committed, c);
 	*out = c;
 	return 0;
 
 close:
 	conn_close(c);
 	return err;
+}
+
+static int conn_open(struct ksql_db *db, struct conn **out)
+{
+	int err = open_store(db, db->store, policy_install, out);
+
+	if (!err)
+		sqlite3_wal_hook((*out)->lite, committed, *out);
+	return err;
+}
+
+int conn_open_scratch(struct ksql_db *db, struct store *store,
+		      struct conn **out)
+{
+	return open_store(db, store, policy_install_scratch, out);
 }
 
 int conn_get(struct ksql_db *db, struct conn **out)

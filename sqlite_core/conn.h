@@ -13,6 +13,7 @@
 #include "sqlite3.h"
 
 struct ksql_db;
+struct store;
 
 #define CONN_STATEMENTS 8u /* kept for the next time their text comes */
 #define CONN_UNPROVEN	3u /* of them, at most, that it has not come again for */
@@ -58,6 +59,16 @@ struct conn {
 
 /** conn_get() - a connection from the pool, or a new one.  0 or -errno. */
 int conn_get(struct ksql_db *db, struct conn **out);
+/**
+ * conn_open_scratch() - to a database that nobody else has, and nobody has checked
+ * @db: whose limits it keeps to
+ *
+ * It has no log, and reads no page in place: SQLite may look some bytes beyond
+ * the end of a damaged one.  Only for statements of our own.  Ended by
+ * conn_close().  Return: 0 or -errno.
+ */
+int conn_open_scratch(struct ksql_db *db, struct store *store,
+		      struct conn **out);
 /** conn_put() - back into the pool, rolled back; NULL is allowed. */
 void conn_put(struct conn *c);
 /** conn_close() - for good. */

@@ -45,6 +45,7 @@ int info_features(struct ksql_db *db, const struct ksql_node *node,
 		"query csv json ndjson tsv rows\n"
 		"result csv json ndjson tsv\n"
 		"tables csv json ndjson tsv schema columns count\n"
+		"image 1\n"
 		"parameters 2\n"
 		"events poll\n"
 		"sql fts5 rtree geopoly json math dbstat session window strict returning\n"

@@ -398,6 +398,7 @@ KSQL_API unsigned int ksql_poll(const struct ksql_file *file);
  * @buf: the bytes
  * @len: how many
  *
+ * Bytes count in the order in which they come: there are no positions.
  * Runs every statement that these bytes complete.
  * Return: @len, or a negative errno; statements done before it stay done.
  */
@@ -408,8 +409,9 @@ KSQL_API long ksql_write(struct ksql_file *file,
 /**
  * ksql_finish() - the opener closed a write-only file: run what is unterminated
  *
- * Publishes the batch's result for its user.  Without effect on files opened
- * for reading, and when nothing was written since the last call.
+ * Publishes the batch's result for its user; of image: checks what was written
+ * and puts it in the database's place.  Without effect on files opened for
+ * reading and on batches to which nothing was written since the last call.
  * Return: 0, or the errno of what ran now (not of what write() has told).
  */
 KSQL_API int ksql_finish(struct ksql_file *file,

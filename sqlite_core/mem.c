@@ -205,6 +205,7 @@ static struct block *small_alloc(uint32_t size_class)
 		return NULL;
 	extra = port_alloc(SPAN_SIZE);
 	if (!extra) {
+		count_add(&pool.stats.failed, 1);
 		unhold(SPAN_SIZE);
 		return NULL;
 	}
@@ -223,6 +224,7 @@ static struct block *large_alloc(size_t size)
 		return NULL;
 	b = port_alloc(size + 8);
 	if (!b) {
+		count_add(&pool.stats.failed, 1);
 		unhold(size);
 		return NULL;
 	}
@@ -349,8 +351,10 @@ void *mem_page_get(void)
 		return NULL;
 	n = port_pages_alloc(batch, PAGE_BATCH);
 	unhold((PAGE_BATCH - n) * 4096u);
-	if (!n)
+	if (!n) {
+		count_add(&pool.stats.failed, 1);
 		return NULL;
+	}
 	page = batch[--n];
 	port_spin_lock(&pool.lock);
 	while (n && pool.pages < SPARE_PAGES)
@@ -461,5 +465,6 @@ void mem_stats(struct mem_stats *out)
 	out->live = __atomic_load_n(&pool.stats.live, __ATOMIC_RELAXED);
 	out->pages = __atomic_load_n(&pool.stats.pages, __ATOMIC_RELAXED);
 	out->denied = __atomic_load_n(&pool.stats.denied, __ATOMIC_RELAXED);
+	out->failed = __atomic_load_n(&pool.stats.failed, __ATOMIC_RELAXED);
 	out->too_deep = __atomic_load_n(&pool.stats.too_deep, __ATOMIC_RELAXED);
 }

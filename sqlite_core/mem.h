@@ -18,7 +18,7 @@
 #define KSQL_STACK_USE	   (88u * 1024u)
 #define KSQL_STACK_RESERVE (PORT_STACK_SIZE - KSQL_STACK_USE)
 
-/** struct mem_stats - bytes, but for the last two */
+/** struct mem_stats - bytes, but for the last three */
 struct mem_stats {
 	uint64_t limit; /* @held may not pass it */
 	uint64_t held; /* taken from the host, pages included */
@@ -26,7 +26,8 @@ struct mem_stats {
 	uint64_t live; /* in blocks handed out, headers included */
 	uint64_t pages; /* in pages handed out */
 	uint64_t denied; /* how often the limit refused something */
-	uint64_t too_deep; /* how often the stack did */
+	uint64_t failed; /* how often the host had none */
+	uint64_t too_deep; /* how often the stack refused something */
 };
 
 /** mem_init() - @limit in bytes.  Registers the allocator with SQLite.  0 or -errno. */

@@ -26,7 +26,8 @@ uint64_t memfile_size(const struct memfile *f)
 	return __atomic_load_n(&f->size, __ATOMIC_ACQUIRE);
 }
 
-static void *page_find(const struct memfile *f, uint64_t no)
+/* Where the page's address stands; NULL if there is no table for it. */
+static void **slot_find(const struct memfile *f, uint64_t no)
 {
 	void **table = slot_get((void *const *)&f->top);
 	int level;
@@ -35,7 +36,14 @@ static void *page_find(const struct memfile *f, uint64_t no)
 		return NULL;
 	for (level = 2; table && level > 0; level--)
 		table = slot_get(&table[(no >> (9 * level)) % MEMFILE_FANOUT]);
-	return table ? slot_get(&table[no % MEMFILE_FANOUT]) : NULL;
+	return table ? &table[no % MEMFILE_FANOUT] : NULL;
+}
+
+static void *page_find(const struct memfile *f, uint64_t no)
+{
+	void **slot = slot_find(f, no);
+
+	return slot ? slot_get(slot) : NULL;
 }
 
 /* The page behind a slot, taken now if there is none. */
@@ -178,4 +186,18 @@ void memfile_truncate(struct memfile *f, uint64_t size)
 		return;
 	slot_set((void **)&f->top, NULL);
 	mem_page_put(top);
+}
+
+void memfile_drop(struct memfile *f, uint64_t from, uint64_t to)
+{
+	for (; from < to; from++) {
+		void **slot = slot_find(f, from);
+		void *page = slot ? slot_get(slot) : NULL;
+
+		if (!page)
+			continue;
+		slot_set(slot, NULL);
+		mem_page_put(page);
+		__atomic_store_n(&f->pages, f->pages - 1, __ATOMIC_RELAXED);
+	}
 }

@@ -41,6 +41,13 @@ void *memfile_fetch(const struct memfile *f, uint64_t off, size_t n);
 /** memfile_truncate() - cut to @size (never grows).  0 frees everything.  Safe point. */
 void memfile_truncate(struct memfile *f, uint64_t size);
 
+/**
+ * memfile_drop() - give back the pages numbered @from up to, not with, @to
+ *
+ * They read as zeros; the size stays.  Safe point.
+ */
+void memfile_drop(struct memfile *f, uint64_t from, uint64_t to);
+
 uint64_t memfile_size(const struct memfile *f);
 
 #endif /* KSQL_MEMFILE_H */

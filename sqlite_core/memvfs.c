@@ -127,6 +127,30 @@ void store_set_size(struct store *s, uint64_t bytes)
 			 __ATOMIC_RELAXED);
 }
 
+int store_append(struct store *s, const void *p, size_t n, uint64_t max)
+{
+	uint64_t size = memfile_size(&s->db);
+
+	if (size > max || n > max - size)
+		return -ENOSPC;
+	return memfile_write(&s->db, p, n, size);
+}
+
+void store_patch(struct store *s, const void *p, size_t n, uint64_t off)
+{
+	memfile_write(&s->db, p, n, off);
+}
+
+void store_bound(struct store *s, uint64_t pages)
+{
+	s->db.max_pages = pages;
+}
+
+void store_drop(struct store *s, uint64_t from, uint64_t to)
+{
+	memfile_drop(&s->db, from, to);
+}
+
 void store_pages(const struct store *s, uint64_t *db, uint64_t *wal)
 {
 	*db = __atomic_load_n(&s->db.pages, __ATOMIC_RELAXED);

@@ -27,6 +27,24 @@ void store_free(struct store *s);
 const char *store_name(const struct store *s);
 /** store_set_size() - bytes that the database, and its log, may grow to each. */
 void store_set_size(struct store *s, uint64_t bytes);
+/**
+ * store_append() - bytes behind the last one of a database that nobody has open
+ * @max: bytes that it may come to
+ *
+ * Return: 0, -ENOSPC beyond @max, -ENOMEM.
+ */
+int store_append(struct store *s, const void *p, size_t n, uint64_t max);
+/** store_patch() - other bytes in place of @n that are there, likewise. */
+void store_patch(struct store *s, const void *p, size_t n, uint64_t off);
+/** store_bound() - pages that the database itself may have. */
+void store_bound(struct store *s, uint64_t pages);
+/**
+ * store_drop() - give back what a database holds from page @from up to @to
+ *
+ * Counted from 0, in units of memory.  For one that is read once, from its
+ * first page to its last.
+ */
+void store_drop(struct store *s, uint64_t from, uint64_t to);
 /** store_pages() - pages that the database and its log hold. */
 void store_pages(const struct store *s, uint64_t *db, uint64_t *wal);
 /** store_unlocked() - the event signalled whenever somebody gives a lock up. */

@@ -58,6 +58,7 @@ static const struct entry root_entries[] = {
 	{ .name = "status", .kind = KIND_STATUS },
 	{ .name = "events", .kind = KIND_EVENTS },
 	{ .name = "tables", .kind = KIND_TABLES, .children = &table_dir },
+	{ .name = "image", .kind = KIND_IMAGE },
 	{ .name = "info", .kind = KIND_DIR, .children = info_entries },
 	{ .name = NULL },
 };
@@ -178,7 +179,8 @@ static struct ksql_node *node_new(const struct entry *entry, char *object)
 	node->head.ino = node_number(entry, object);
 	node->head.is_dir = is_dir(entry);
 	node->head.is_stream = entry->kind == KIND_QUERY;
-	node->head.is_written = entry->kind == KIND_QUERY;
+	node->head.is_written = entry->kind == KIND_QUERY ||
+				entry->kind == KIND_IMAGE;
 	return node;
 }
 

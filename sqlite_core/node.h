@@ -19,6 +19,7 @@ enum kind {
 	KIND_STATUS,
 	KIND_EVENTS,
 	KIND_DATA, /* entry.arg: enum format */
+	KIND_IMAGE,
 	KIND_CONTENT, /* entry.content makes it */
 };
 

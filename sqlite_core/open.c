@@ -7,19 +7,21 @@
  * outcome	what the caller's last batch left, pinned
  * data		a table's rows, rendered as they are read, of one snapshot
  * query	SQL in, its answer out
+ * image	the whole database (image.c)
  */
 #include "open.h"
 
 #include "port/cstd.h"
 #include "db.h"
 #include "events.h"
+#include "image.h"
 #include "mem.h"
 #include "node.h"
 #include "outcome.h"
 #include "session.h"
 
-static void show(struct ksql_file *f, const struct buf *b, uint64_t pos,
-		 bool last)
+void file_show(struct ksql_file *f, const struct buf *b, uint64_t pos,
+	       bool last)
 {
 	f->window = b->data;
 	f->window_len = b->len;
@@ -57,7 +59,7 @@ static int events_fill(struct ksql_file *f, uint64_t pos)
 	err = events_text(f->db, &version, &c->text);
 	if (err)
 		return err;
-	show(f, &c->text, 0, true);
+	file_show(f, &c->text, 0, true);
 	__atomic_store_n(&f->seen, version, __ATOMIC_RELAXED);
 	return 0;
 }
@@ -98,7 +100,7 @@ static int content_open(struct ksql_db *db, struct ksql_node *node,
 		content_release(&c->base, false);
 		return err;
 	}
-	show(&c->base, &c->text, 0, true);
+	file_show(&c->base, &c->text, 0, true);
 	*out = &c->base;
 	return 0;
 }
@@ -209,7 +211,7 @@ static int outcome_open(struct ksql_db *db, struct ksql_node *node,
 		outcome_release(&r->base, false);
 		return err;
 	}
-	show(&r->base, text, 0, true);
+	file_show(&r->base, text, 0, true);
 	*out = &r->base;
 	return 0;
 }
@@ -267,14 +269,14 @@ static int data_fill(struct ksql_file *file, uint64_t pos)
 		at = 0;
 		err = data_start(d, file->node->entry->arg, &f);
 		if (!err)
-			show(file, &d->text, at, !d->stream.live);
+			file_show(file, &d->text, at, !d->stream.live);
 	}
 	while (!err && pos >= at + d->text.len && d->stream.live) {
 		at += d->text.len;
 		buf_clear(&d->text);
 		err = stream_fill(&d->stream, &d->text, DATA_CHUNK, &f);
 		if (!err)
-			show(file, &d->text, at, !d->stream.live);
+			file_show(file, &d->text, at, !d->stream.live);
 	}
 	if (err)
 		file->ready = false;
@@ -313,7 +315,7 @@ static int data_open(struct ksql_db *db, struct ksql_node *node,
 		conn_put(d->conn);
 		d->conn = NULL;
 	}
-	show(&d->base, &d->text, 0, !d->stream.live);
+	file_show(&d->base, &d->text, 0, !d->stream.live);
 	*out = &d->base;
 	return 0;
 }
@@ -355,7 +357,7 @@ static void show_answer(struct ksql_file *f, uint64_t pos)
 {
 	struct session *s = ((struct query_file *)f)->session;
 
-	show(f, &s->answer, pos, !s->stream.live);
+	file_show(f, &s->answer, pos, !s->stream.live);
 	f->ready = !session_pending(s);
 }
 
@@ -400,7 +402,7 @@ static int query_open(struct ksql_db *db, struct ksql_node *node, uint32_t uid,
 	if (!q)
 		return -ENOMEM;
 	q->base.stream = true;
-	show(&q->base, &empty, 0, true);
+	file_show(&q->base, &empty, 0, true);
 	q->base.ops = &idle_ops;
 	if (flags & KSQL_OPEN_WRITE) {
 		bool batch = !(flags & KSQL_OPEN_READ);
@@ -433,6 +435,8 @@ static int open_kind(struct ksql_db *db, struct ksql_node *node, uint32_t uid,
 		return events_open(db, file);
 	case KIND_DATA:
 		return data_open(db, node, file);
+	case KIND_IMAGE:
+		return image_open(db, uid, flags, file);
 	default:
 		return outcome_open(db, node, uid, file);
 	}
@@ -479,6 +483,8 @@ int open_size(struct ksql_db *db, struct ksql_node *node, uint32_t uid,
 	int err;
 
 	switch (node->entry->kind) {
+	case KIND_IMAGE:
+		return image_size(db, size);
 	case KIND_CONTENT:
 		err = node->entry->content(db, node, &made);
 		*size = err ? 0 : made.len;

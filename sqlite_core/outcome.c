@@ -55,6 +55,35 @@ struct outcome *outcome_get(struct ksql_db *db, uint32_t uid)
 	return o;
 }
 
+int outcome_describe(struct outcome *o, const struct report *r)
+{
+	if (r->err)
+		buf_add(&o->error, r->error->data, r->error->len);
+	else
+		buf_puts(&o->error, "ok\n");
+	o->error.failed |= r->err && r->error->failed;
+	buf_printf(&o->status,
+		   "state %s\nerrno %s\nsqlite %d\nrows %llu\nchanges %llu\n",
+		   r->err ? "error" : "ok", errno_name(r->err), r->sqlite,
+		   (unsigned long long)r->rows, (unsigned long long)r->changes);
+	buf_printf(&o->status,
+		   "last_insert_rowid %lld\nusec %lld\ntruncated 0\n",
+		   (long long)r->rowid, (long long)r->ns / 1000);
+	return o->error.failed || o->status.failed ? -ENOMEM : 0;
+}
+
+void outcome_keep_result(struct ksql_db *db, struct outcome *o)
+{
+	struct outcome *last = outcome_get(db, o->uid);
+
+	o->result = last;
+	if (last && last->result) {
+		o->result = last->result;
+		__atomic_fetch_add(&o->result->users, 1, __ATOMIC_RELAXED);
+		outcome_put(last);
+	}
+}
+
 void outcome_publish(struct ksql_db *db, struct outcome *o)
 {
 	struct outcome **at, *old;
@@ -67,6 +96,31 @@ void outcome_publish(struct ksql_db *db, struct outcome *o)
 	*at = o;
 	port_spin_unlock(&db->lock);
 	outcome_put(old);
+}
+
+int outcome_tell(struct ksql_db *db, uint32_t uid, const struct fault *f,
+		 sqlite3 *lite, int64_t ns)
+{
+	struct outcome *o = outcome_new(uid);
+	struct buf text = { 0 };
+	struct report r = { .err = f->err,
+			    .sqlite = f->sqlite,
+			    .error = &text,
+			    .ns = ns };
+	int err;
+
+	if (!o)
+		return -ENOMEM;
+	if (lite) {
+		r.changes = (uint64_t)sqlite3_total_changes64(lite);
+		r.rowid = sqlite3_last_insert_rowid(lite);
+	}
+	fault_describe(f, NULL, 0, &text);
+	outcome_keep_result(db, o);
+	err = outcome_describe(o, &r);
+	outcome_publish(db, o);
+	buf_free(&text);
+	return err;
 }
 
 void outcome_forget(struct ksql_db *db)

@@ -33,14 +33,38 @@ struct outcome {
 	bool have_value;
 };
 
+/* What the files "error" and "status" are to say. */
+struct report {
+	int err; /* 0 or negative errno */
+	int sqlite; /* SQLite's extended code, 0 if it is not SQLite's failure */
+	const struct buf *error; /* text for the first, if @err is set */
+	uint64_t rows, changes;
+	sqlite3_int64 rowid; /* inserted last */
+	int64_t ns; /* spent */
+};
+
 /** outcome_new() - one user: the caller.  NULL if no memory. */
 struct outcome *outcome_new(uint32_t uid);
 /** outcome_put() - NULL is allowed. */
 void outcome_put(struct outcome *o);
 /** outcome_get() - what a uid has, counted; NULL if nothing yet. */
 struct outcome *outcome_get(struct ksql_db *db, uint32_t uid);
+/** outcome_describe() - what @r says becomes the texts of @o.  0 or -ENOMEM. */
+int outcome_describe(struct outcome *o, const struct report *r);
+/** outcome_keep_result() - result* will show what they show now. */
+void outcome_keep_result(struct ksql_db *db, struct outcome *o);
 /** outcome_publish() - in place of what @o->uid had; takes over the caller's count. */
 void outcome_publish(struct ksql_db *db, struct outcome *o);
+/**
+ * outcome_tell() - what became of a file that was written, but for SQL's
+ * @f: why it was refused; err 0: it was taken
+ * @lite: NULL, or the connection whose changes it made
+ * @ns: spent on it
+ *
+ * "error" and "status" say so to @uid; result* stay.  Return: 0 or -ENOMEM.
+ */
+int outcome_tell(struct ksql_db *db, uint32_t uid, const struct fault *f,
+		 sqlite3 *lite, int64_t ns);
 /** outcome_forget() - everything that all uids have. */
 void outcome_forget(struct ksql_db *db);
 /** outcome_rows() - the outcome whose rows result* and value show. */

@@ -212,31 +212,47 @@ static const struct {
 	  1 }, /* the log outlives connections */
 };
 
-int policy_install(struct conn *c)
+static int install(struct conn *c)
 {
-	struct ksql_options options = db_options(c->db);
-	char sql[64];
 	size_t i;
 	int rc;
 
-	set_limits(c->lite, options.max_sql);
+	set_limits(c->lite, db_options(c->db).max_sql);
 	for (i = 0; i < sizeof(config) / sizeof(config[0]); i++)
 		sqlite3_db_config(c->lite, config[i].option, config[i].on,
 				  NULL);
 	sqlite3_busy_handler(c->lite, busy, c);
 	sqlite3_progress_handler(c->lite, PROGRESS_OPCODES, progress, c);
 	rc = func_install(c);
-	if (rc)
-		return errno_of_sqlite(rc, NULL);
+	return rc ? errno_of_sqlite(rc, NULL) : 0;
+}
+
+int policy_install(struct conn *c)
+{
+	char sql[64];
+	int err = install(c);
 
 	/* Before the authorizer is there: it allows neither. */
-	sqlite3_snprintf(sizeof(sql), sql, "PRAGMA max_page_count = %llu",
-			 (unsigned long long)(options.size / KSQL_PAGE_SIZE));
-	rc = conn_exec(c, "PRAGMA journal_mode = WAL");
-	if (!rc)
-		rc = conn_exec(c, sql);
-	if (rc)
-		return rc;
-	sqlite3_set_authorizer(c->lite, authorize, c);
-	return 0;
+	sqlite3_snprintf(
+		sizeof(sql), sql, "PRAGMA max_page_count = %llu",
+		(unsigned long long)(db_options(c->db).size / KSQL_PAGE_SIZE));
+	if (!err)
+		err = conn_exec(c, "PRAGMA journal_mode = WAL");
+	if (!err)
+		err = conn_exec(c, sql);
+	if (!err)
+		sqlite3_set_authorizer(c->lite, authorize, c);
+	return err;
+}
+
+/* What a CHECK forbids may be stored (PRAGMA ignore_check_constraints): no damage. */
+int policy_install_scratch(struct conn *c)
+{
+	int err = install(c);
+
+	return err ? err :
+		     conn_exec(c, "PRAGMA mmap_size = 0;"
+				  "PRAGMA cell_size_check = ON;"
+				  "PRAGMA ignore_check_constraints = ON;"
+				  "PRAGMA foreign_keys = OFF");
 }

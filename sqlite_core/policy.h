@@ -14,6 +14,9 @@ struct conn;
  */
 int policy_install(struct conn *c);
 
+/** policy_install_scratch() - the same for conn_open_scratch().  0 or -errno. */
+int policy_install_scratch(struct conn *c);
+
 /** func_install() - the functions that replace SQLite's (func.c).  An SQLite code. */
 int func_install(struct conn *c);
 

@@ -61,21 +61,6 @@ void session_free(struct session *s)
 
 /* --- outcomes ------------------------------------------------------------ */
 
-static void put_status(struct session *s, const struct outcome *o,
-		       struct buf *out)
-{
-	sqlite3 *lite = s->conn ? s->conn->lite : NULL;
-
-	buf_printf(out,
-		   "state %s\nerrno %s\nsqlite %d\nrows %llu\nchanges %llu\n",
-		   s->failed ? "error" : "ok", errno_name(s->failed), s->sqlite,
-		   (unsigned long long)o->rows.count,
-		   (unsigned long long)s->changes);
-	buf_printf(out, "last_insert_rowid %lld\nusec %lld\ntruncated 0\n",
-		   lite ? sqlite3_last_insert_rowid(lite) : 0ll,
-		   (long long)s->ns / 1000);
-}
-
 /*
  * What error and status say from now on, and, of a batch, result*.  A program's
  * failure leaves result* showing what it showed.
@@ -83,6 +68,12 @@ static void put_status(struct session *s, const struct outcome *o,
 static int publish(struct session *s)
 {
 	struct outcome *o = s->outcome ? s->outcome : outcome_new(s->uid);
+	struct report r = { .err = s->failed,
+			    .sqlite = s->sqlite,
+			    .error = &s->error,
+			    .changes = s->changes,
+			    .ns = s->ns };
+	int err;
 
 	s->outcome = NULL;
 	if (!o)
@@ -92,27 +83,15 @@ static int publish(struct session *s)
 		o->rows = s->rows;
 		memset(&s->rows, 0, sizeof(s->rows));
 	} else {
-		struct outcome *last = outcome_get(s->db, s->uid);
-
-		if (last && last->result) {
-			o->result = last->result;
-			__atomic_fetch_add(&o->result->users, 1,
-					   __ATOMIC_RELAXED);
-			outcome_put(last);
-		} else {
-			o->result = last;
-		}
+		outcome_keep_result(s->db, o);
 	}
-	if (s->failed)
-		buf_add(&o->error, s->error.data, s->error.len);
-	else
-		buf_puts(&o->error, "ok\n");
-	put_status(s, o, &o->status);
-	o->error.failed |= s->error.failed;
-	if ((o->error.failed || o->status.failed) && !o->err)
-		o->err = -ENOMEM;
+	r.rows = o->rows.count;
+	r.rowid = s->conn ? sqlite3_last_insert_rowid(s->conn->lite) : 0;
+	err = outcome_describe(o, &r);
+	if (err && !o->err)
+		o->err = err;
 	outcome_publish(s->db, o);
-	return o->error.failed || o->status.failed ? -ENOMEM : 0;
+	return err;
 }
 
 /* --- the last line of an answer (FORMAT_ROWS) ---------------------------- */

@@ -74,3 +74,33 @@ void ksql_tell_commit(sqlite3 *db)
 	if (db->autoCommit)
 		doWalCallbacks(db);
 }
+
+unsigned int ksql_page_count(sqlite3 *db)
+{
+	return sqlite3BtreeLastPage(db->aDb[0].pBt);
+}
+
+unsigned int ksql_commit_number(sqlite3 *db)
+{
+	return sqlite3BtreePager(db->aDb[0].pBt)->pWal->hdr.iChange;
+}
+
+int ksql_page_read(sqlite3 *db, unsigned int number, void *out)
+{
+	Btree *btree = db->aDb[0].pBt;
+	int size = sqlite3BtreeGetPageSize(btree);
+	DbPage *page;
+	int rc;
+
+	if (number == PENDING_BYTE_PAGE(btree->pBt)) { /* holds nothing, ever */
+		memset(out, 0, size);
+		return SQLITE_OK;
+	}
+	rc = sqlite3PagerGet(sqlite3BtreePager(btree), number, &page,
+			     PAGER_GET_READONLY);
+	if (rc)
+		return rc;
+	memcpy(out, sqlite3PagerGetData(page), size);
+	sqlite3PagerUnref(page);
+	return SQLITE_OK;
+}

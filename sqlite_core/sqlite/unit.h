@@ -46,4 +46,28 @@ void ksql_forget_counts(sqlite3 *db);
  */
 void ksql_tell_commit(sqlite3 *db);
 
+/**
+ * ksql_page_count() - pages of the database as the open transaction sees it
+ * @db: in a transaction that has read
+ */
+unsigned int ksql_page_count(sqlite3 *db);
+
+/**
+ * ksql_commit_number() - of the last commit that the open transaction sees
+ * @db: likewise, with a log
+ *
+ * Each commit has the next number, as long as the log's index lives.
+ */
+unsigned int ksql_commit_number(sqlite3 *db);
+
+/**
+ * ksql_page_read() - a page as the open transaction sees it
+ * @db: likewise
+ * @number: from 1
+ * @out: room for a page
+ *
+ * Return: an SQLite code.
+ */
+int ksql_page_read(sqlite3 *db, unsigned int number, void *out);
+
 #endif /* KSQL_UNIT_H */

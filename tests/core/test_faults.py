@@ -8,8 +8,12 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.core.engine import BOTH, Db, Engine, running
+from tests.core.engine import BOTH, WRITE, Db, Engine, running
 from tests.core.faults import Faults
+from tests.core.test_image import made
+
+PAGES = made("CREATE TABLE t(a)", "CREATE TABLE u(a UNIQUE)", "INSERT INTO u VALUES(1)")
+SMALL_PAGES = made("PRAGMA page_size = 512", "CREATE TABLE t(a)", "CREATE TABLE u(a UNIQUE)")
 
 SETUP = (
     "CREATE TABLE t(a INTEGER PRIMARY KEY, b TEXT);"
@@ -101,6 +105,15 @@ def new_database(db: Db) -> object:
         other.put()
 
 
+def images(db: Db) -> object:
+    """The whole database replaced, by one of other pages and by one of ours."""
+    for new in (SMALL_PAGES, PAGES):
+        with db.open("image", WRITE) as file:
+            file.write(new)
+            file.finish()
+    return db.value("SELECT count(*) FROM u")
+
+
 OPERATIONS: dict[str, Callable[[Db], object]] = {
     "root and lookup": lambda db: db.attr("tables/t/count").size,
     "opendir": lambda db: (db.names(""), db.names("tables"), db.names("tables/t")),
@@ -135,6 +148,8 @@ OPERATIONS: dict[str, Callable[[Db], object]] = {
                          "SELECT count(*) FROM t", "result"),
     "schema change": batch("DROP TABLE IF EXISTS x; CREATE TABLE x(a, b); CREATE INDEX xa ON x(a); "
                            "DROP TABLE x; SELECT 1", "result"),
+    "image": lambda db: db.cat("image")[100:],
+    "image, written": images,
     "vacuum": batch("VACUUM; SELECT 1", "result"),
     "new database": new_database,
 }  # fmt: skip

@@ -1,0 +1,572 @@
+// SPDX-License-Identifier: MIT OR GPL-2.0-only
+/*
+ * image.c - the whole database as one file in SQLite's format.
+ *
+ * Read, it is a snapshot: pages are copied as they are asked for, the newest
+ * version of each that the snapshot sees, while writers go on.
+ *
+ * Written, the bytes go into a store of their own.  When the file is closed they
+ * are checked there, and then copied over the database in one transaction, which
+ * other connections see as any other commit.
+ */
+#include "image.h"
+
+#include "port/cstd.h"
+#include "catalog.h"
+#include "db.h"
+#include "exec.h"
+#include "mem.h"
+#include "memvfs.h"
+#include "open.h"
+#include "outcome.h"
+#include "sqlite/unit.h"
+
+/*
+ * The header of a database file, by SQLite's documentation of its format;
+ * numbers in it have their highest byte first.
+ */
+#define HEADER		 100u
+#define AT_PAGE_SIZE	 16u /* two bytes; 1 stands for 65536 */
+#define AT_VERSIONS	 18u /* to write and to read: 1 journal, 2 log */
+#define AT_COUNTER	 24u /* changes with each transaction */
+#define AT_PAGES	 28u
+#define AT_ENCODING	 56u /* 0 in a database without tables */
+#define AT_COUNTER_PAGES 92u /* the counter for which AT_PAGES holds */
+#define ENCODING_UTF8	 1u
+
+static const char magic[16] = "SQLite format 3";
+static const char journal_versions[2] = { 1, 1 };
+
+static uint32_t get_number(const unsigned char *p)
+{
+	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 |
+	       (uint32_t)p[2] << 8 | p[3];
+}
+
+static void put_number(char *p, uint32_t n)
+{
+	p[0] = (char)(n >> 24);
+	p[1] = (char)(n >> 16);
+	p[2] = (char)(n >> 8);
+	p[3] = (char)n;
+}
+
+/* --- reading ------------------------------------------------------------- */
+
+/* So many pages are copied at a time. */
+#define WINDOW_PAGES 16u
+
+struct snapshot {
+	struct ksql_file base;
+	struct conn *
+		conn; /* owned; holds the snapshot.  NULL: the window is all there is */
+	uint32_t pages;
+	struct buf window;
+};
+
+static void snapshot_release(struct ksql_file *file, bool abandon)
+{
+	struct snapshot *s = (struct snapshot *)file;
+
+	(void)abandon;
+	conn_put(s->conn);
+	buf_free(&s->window);
+	ksql_free(s);
+}
+
+/*
+ * The first page says what this file is.  It has no log beside it: with the
+ * versions that ask for one, nobody could open a copy that he may only read.
+ * SQLite here counts neither pages nor changes in it at each commit, but others
+ * rely on both, the second to know that what they have cached is old.
+ */
+static void fix_header(const struct snapshot *s, char *page)
+{
+	uint32_t counter = get_number((unsigned char *)page + AT_COUNTER) +
+			   ksql_commit_number(s->conn->lite);
+
+	memcpy(page + AT_VERSIONS, journal_versions, sizeof(journal_versions));
+	put_number(page + AT_COUNTER, counter);
+	put_number(page + AT_PAGES, s->pages);
+	put_number(page + AT_COUNTER_PAGES, counter);
+}
+
+/* Pages from @first (counted from 0) on into the window. */
+static int snapshot_pages(struct snapshot *s, uint32_t first, struct fault *f)
+{
+	uint32_t n = s->pages - first, i;
+	int rc = SQLITE_OK;
+	char *to;
+
+	if (n > WINDOW_PAGES)
+		n = WINDOW_PAGES;
+	buf_clear(&s->window);
+	to = buf_grow(&s->window, (size_t)n * KSQL_PAGE_SIZE);
+	if (!to)
+		return fault_set(f, -ENOMEM, -1, "out of memory");
+	for (i = 0; i < n && !rc; i++)
+		rc = ksql_page_read(s->conn->lite, first + i + 1,
+				    to + (size_t)i * KSQL_PAGE_SIZE);
+	if (rc)
+		return conn_fault(s->conn, rc, f);
+	if (!first)
+		fix_header(s, to);
+	s->window.len = (size_t)n * KSQL_PAGE_SIZE;
+	return conn_poll(s->conn);
+}
+
+static int snapshot_fill(struct ksql_file *file, uint64_t pos)
+{
+	struct snapshot *s = (struct snapshot *)file;
+	struct fault f = { .offset = -1 };
+	uint64_t page = pos / KSQL_PAGE_SIZE;
+	uint32_t first = page < s->pages ? (uint32_t)page : s->pages;
+	int err;
+
+	conn_run_begin(s->conn, db_timeout_ns(s->conn->db));
+	err = snapshot_pages(s, first, &f);
+	conn_run_end(s->conn);
+	fault_clear(&f);
+	if (err)
+		file->ready = false;
+	else
+		file_show(file, &s->window, (uint64_t)first * KSQL_PAGE_SIZE,
+			  first + s->window.len / KSQL_PAGE_SIZE == s->pages);
+	return err;
+}
+
+static const struct file_ops snapshot_ops = { .fill = snapshot_fill,
+					      .release = snapshot_release };
+
+static int snapshot_open(struct ksql_db *db, struct ksql_file **out)
+{
+	struct snapshot *s = ksql_zalloc(sizeof(*s));
+	int err;
+
+	if (!s)
+		return -ENOMEM;
+	s->base.ops = &snapshot_ops;
+	err = conn_get(db, &s->conn);
+	if (!err)
+		err = conn_exec(
+			s->conn,
+			"BEGIN; SELECT 1 FROM main.sqlite_schema LIMIT 1");
+	if (!err) {
+		s->pages = ksql_page_count(s->conn->lite);
+		err = snapshot_fill(&s->base, 0);
+	}
+	if (err) {
+		snapshot_release(&s->base, false);
+		return err;
+	}
+	if (s->base.last) {
+		conn_put(s->conn);
+		s->conn = NULL;
+	}
+	*out = &s->base;
+	return 0;
+}
+
+int image_size(struct ksql_db *db, uint64_t *size)
+{
+	uint64_t pages = 0;
+	int err = catalog_all_pages(db, &pages);
+
+	*size = pages * KSQL_PAGE_SIZE;
+	return err;
+}
+
+/* --- writing ------------------------------------------------------------- */
+
+/* Pages copied between two looks at who else wants the processor. */
+#define STEP_PAGES 32
+
+struct upload {
+	struct ksql_file base;
+	struct ksql_db *db;
+	uint32_t uid;
+	struct store *store; /* owned; what has come; NULL: nothing yet */
+	uint64_t bytes;
+	unsigned char header[HEADER]; /* the first of them */
+	struct fault fault; /* why it is refused already */
+	int64_t ns; /* spent so far */
+	int64_t budget_ns; /* of running time left; 0: no bound */
+	struct mem_stats before; /* what follows is told from */
+};
+
+/* Everything but the file that it belongs to. */
+static void upload_reset(struct upload *u)
+{
+	store_free(u->store);
+	u->store = NULL;
+	u->bytes = 0;
+	u->ns = 0;
+	fault_clear(&u->fault);
+}
+
+static uint32_t header_page_size(const struct upload *u)
+{
+	uint32_t size = (uint32_t)u->header[AT_PAGE_SIZE] << 8 |
+			u->header[AT_PAGE_SIZE + 1];
+
+	return size == 1 ? 65536 : size;
+}
+
+/* What the first bytes say, as soon as they are there: the rest need not come. */
+static int check_header(struct upload *u)
+{
+	uint32_t page = header_page_size(u);
+	uint32_t encoding = get_number(u->header + AT_ENCODING);
+
+	if (memcmp(u->header, magic, sizeof(magic)) != 0 || page < 512 ||
+	    page > 65536 || page & (page - 1))
+		return fault_set(&u->fault, -EUCLEAN, -1,
+				 "not a database file of SQLite 3");
+	if (encoding > ENCODING_UTF8)
+		return fault_set(
+			&u->fault, -EUCLEAN, -1,
+			"the text in this database is UTF-16; only UTF-8 can be taken");
+	return 0;
+}
+
+static int check_length(struct upload *u)
+{
+	uint32_t page = header_page_size(u);
+	uint32_t pages = get_number(u->header + AT_PAGES);
+	bool counted = memcmp(u->header + AT_COUNTER,
+			      u->header + AT_COUNTER_PAGES, 4) == 0;
+
+	if (u->bytes % page || (counted && u->bytes / page < pages))
+		return fault_set(
+			&u->fault, -EUCLEAN, -1,
+			"the file is cut off: %llu bytes of pages of %u%s",
+			(unsigned long long)u->bytes, page,
+			u->bytes % page ? "" : ", and its header counts more");
+	return 0;
+}
+
+/*
+ * Has memory been refused meanwhile, and by whom?  SQLite may say that a page
+ * is damaged when it had no memory to read it.
+ */
+static int out_of_memory(const struct upload *u)
+{
+	struct mem_stats now;
+
+	mem_stats(&now);
+	if (now.denied != u->before.denied)
+		return -ENOSPC;
+	return now.failed != u->before.failed ? -ENOMEM : 0;
+}
+
+static int no_memory(struct upload *u, struct fault *f)
+{
+	return out_of_memory(u) == -ENOSPC ?
+		       fault_set(f, -ENOSPC, -1,
+				 "the memory limit is reached") :
+		       fault_set(f, -ENOMEM, -1, "out of memory");
+}
+
+static int take(struct upload *u, const char *p, size_t n)
+{
+	uint64_t max = db_options(u->db).size;
+	size_t part = HEADER - (size_t)u->bytes;
+	int err;
+
+	mem_stats(&u->before);
+	if (!u->store)
+		u->store = store_new();
+	if (!u->store)
+		return no_memory(u, &u->fault);
+	err = store_append(u->store, p, n, max);
+	if (err == -ENOSPC)
+		return fault_set(&u->fault, err, -1,
+				 "the file is larger than size= (%llu bytes)",
+				 (unsigned long long)max);
+	if (err)
+		return no_memory(u, &u->fault);
+	if (u->bytes >= HEADER) {
+		u->bytes += n;
+		return 0;
+	}
+	memcpy(u->header + u->bytes, p, n < part ? n : part);
+	u->bytes += n;
+	return u->bytes < HEADER ? 0 : check_header(u);
+}
+
+static int upload_write(struct ksql_file *file, const char *p, size_t n)
+{
+	struct upload *u = (struct upload *)file;
+	int64_t started = port_monotonic_ns();
+	int err;
+
+	if (u->fault.err)
+		return -ECANCELED;
+	err = take(u, p, n);
+	if (err) { /* its memory is not needed any more */
+		store_free(u->store);
+		u->store = NULL;
+	}
+	u->ns += port_monotonic_ns() - started;
+	return err;
+}
+
+/* One time limit for all that closing the file does. */
+static void watch(struct upload *u, struct conn *c)
+{
+	conn_run_begin(c, u->budget_ns);
+}
+
+static void unwatch(struct upload *u, struct conn *c)
+{
+	int64_t left = conn_run_end(c);
+
+	if (u->budget_ns)
+		u->budget_ns = left;
+}
+
+/*
+ * What SQLite says of a file that it is given.  What is none of the file's fault
+ * has its errno; all else means that it cannot be used.
+ */
+static int refuse(struct upload *u, struct conn *c, int rc, struct fault *f)
+{
+	struct mem_stats now;
+
+	mem_stats(&now);
+	conn_fault(c, rc, f);
+	if (f->err == -ENOMEM && now.too_deep != u->before.too_deep)
+		f->err = -EUCLEAN; /* made so that it exhausts the stack */
+	else if (f->err != -EINTR && f->err != -ETIMEDOUT &&
+		 f->err != -ENOMEM && f->err != -ENOSPC)
+		f->err = out_of_memory(u) ? no_memory(u, f) : -EUCLEAN;
+	return f->err;
+}
+
+/* The whole of it, so that nobody meets damage later. */
+static int check_content(struct upload *u, struct conn *c, struct fault *f)
+{
+	static const char head[] = "*** in database main ***\n";
+	sqlite3_stmt *stmt = NULL;
+	const char *said = NULL;
+	int rc;
+
+	watch(u, c);
+	rc = sqlite3_prepare_v2(c->lite, "PRAGMA main.integrity_check(1)", -1,
+				&stmt, NULL);
+	if (!rc) {
+		rc = sqlite3_step(stmt);
+		if (rc == SQLITE_ROW)
+			said = (const char *)sqlite3_column_text(stmt, 0);
+	}
+	if (!said) {
+		refuse(u, c, rc == SQLITE_ROW ? SQLITE_NOMEM : rc, f);
+	} else if (strcmp(said, "ok") != 0) {
+		if (strncmp(said, head, sizeof(head) - 1) == 0)
+			said += sizeof(head) - 1;
+		if (out_of_memory(u))
+			no_memory(u, f);
+		else
+			fault_set(f, -EUCLEAN, -1, "damaged: %s", said);
+	}
+	sqlite3_finalize(stmt);
+	unwatch(u, c);
+	return f->err;
+}
+
+/*
+ * The pages of a log's database cannot change their size: write the same into
+ * another store, with ours.
+ */
+static int convert(struct upload *u, struct conn **c, struct fault *f)
+{
+	uint64_t size = db_options(u->db).size;
+	struct store *to = store_new();
+	char sql[64];
+	int rc;
+
+	if (!to)
+		return no_memory(u, f);
+	store_bound(to, size / KSQL_PAGE_SIZE);
+	sqlite3_snprintf(sizeof(sql), sql,
+			 "PRAGMA page_size = %u; VACUUM INTO '%s'",
+			 KSQL_PAGE_SIZE, store_name(to));
+	watch(u, *c);
+	rc = sqlite3_exec((*c)->lite, sql, NULL, NULL, NULL);
+	if (rc)
+		refuse(u, *c, rc, f);
+	unwatch(u, *c);
+	if (rc) {
+		store_free(to);
+		return f->err;
+	}
+	conn_close(*c);
+	store_free(u->store);
+	u->store = to;
+	*c = NULL;
+	rc = conn_open_scratch(u->db, to, c);
+	return rc ? fault_set(f, rc, -1,
+			      "no connection to the file could be had") :
+		    0;
+}
+
+static int copy_all(struct upload *u, struct conn *from, struct conn *to,
+		    struct fault *f)
+{
+	sqlite3_backup *copy;
+	uint64_t done = 0;
+	int rc, stopped = 0;
+
+	copy = sqlite3_backup_init(to->lite, "main", from->lite, "main");
+	if (!copy)
+		return conn_fault(to, sqlite3_extended_errcode(to->lite), f);
+	do {
+		rc = sqlite3_backup_step(copy, STEP_PAGES);
+		done += STEP_PAGES;
+		/* Read for the last time, all but the first page. */
+		store_drop(u->store, done - STEP_PAGES + (done == STEP_PAGES),
+			   done);
+		if (rc == SQLITE_OK)
+			stopped = conn_poll(to);
+	} while (rc == SQLITE_OK && !stopped);
+	rc = sqlite3_backup_finish(copy); /* rolls back what is not done */
+	if (stopped)
+		rc = SQLITE_INTERRUPT;
+	if (rc)
+		return conn_fault(to, rc, f);
+	ksql_tell_commit(to->lite);
+	return 0;
+}
+
+/*
+ * While it is copied the log takes what the file's store gives back.  Then the
+ * log is copied back, for which the database must grow: if there is no memory
+ * for that, nothing else would find any.
+ */
+static bool has_room(struct upload *u)
+{
+	uint64_t now, then, log;
+	struct mem_stats stats;
+
+	store_pages(u->db->store, &now, &log);
+	store_pages(u->store, &then, &log);
+	mem_stats(&stats);
+	return then <= now ||
+	       (stats.held <= stats.limit &&
+		then - now <= (stats.limit - stats.held) / KSQL_PAGE_SIZE);
+}
+
+/* In one transaction, which waits for its lock as any other. */
+static int replace(struct upload *u, struct conn *from, struct fault *f)
+{
+	struct conn *to;
+	int err;
+
+	if (!has_room(u))
+		return fault_set(f, -ENOSPC, -1, "the memory limit is reached");
+	err = conn_get(u->db, &to);
+	if (err)
+		return fault_set(f, err, -1,
+				 "no connection to the database could be had");
+	watch(u, to);
+	err = conn_exec(from,
+			"BEGIN; SELECT 1 FROM main.sqlite_schema LIMIT 1");
+	if (err)
+		fault_set(f, err, -1, "the file cannot be read");
+	else
+		copy_all(u, from, to, f);
+	unwatch(u, to);
+	conn_put(to);
+	return f->err;
+}
+
+static int check_and_replace(struct upload *u)
+{
+	struct fault *f = &u->fault;
+	struct conn *c = NULL;
+	int err;
+
+	u->budget_ns = db_timeout_ns(u->db);
+	mem_stats(&u->before);
+	store_patch(u->store, journal_versions, sizeof(journal_versions),
+		    AT_VERSIONS);
+	err = conn_open_scratch(u->db, u->store, &c);
+	if (err)
+		return fault_set(f, err, -1,
+				 "no connection to the file could be had");
+	err = check_content(u, c, f);
+	if (!err && header_page_size(u) != KSQL_PAGE_SIZE)
+		err = convert(u, &c, f);
+	if (!err)
+		err = replace(u, c, f);
+	if (c)
+		conn_close(c);
+	return err;
+}
+
+/*
+ * 0, or the errno of what is found now.  A file without a byte is not a
+ * database: who copies one here must learn that it did nothing.
+ */
+static int upload_finish(struct ksql_file *file)
+{
+	struct upload *u = (struct upload *)file;
+	int64_t started = port_monotonic_ns();
+	int err = 0, told;
+
+	if (!u->fault.err) {
+		if (u->bytes < HEADER)
+			err = fault_set(&u->fault, -EUCLEAN, -1,
+					"not a database file: %llu bytes",
+					(unsigned long long)u->bytes);
+		else
+			err = check_length(u);
+		if (!err)
+			err = check_and_replace(u);
+	}
+	u->ns += port_monotonic_ns() - started;
+	told = outcome_tell(u->db, u->uid, &u->fault, NULL, u->ns);
+	upload_reset(u);
+	return err ? err : told;
+}
+
+static void upload_release(struct ksql_file *file, bool abandon)
+{
+	struct upload *u = (struct upload *)file;
+
+	if (!abandon && (u->bytes || u->fault.err))
+		upload_finish(file);
+	upload_reset(u);
+	ksql_free(u);
+}
+
+static const struct file_ops upload_ops = { .write = upload_write,
+					    .finish = upload_finish,
+					    .release = upload_release };
+
+static int upload_open(struct ksql_db *db, uint32_t uid, struct ksql_file **out)
+{
+	struct upload *u = ksql_zalloc(sizeof(*u));
+
+	if (!u)
+		return -ENOMEM;
+	u->base.ops = &upload_ops;
+	u->db = db;
+	u->uid = uid;
+	u->fault.offset = -1;
+	*out = &u->base;
+	return 0;
+}
+
+int image_open(struct ksql_db *db, uint32_t uid, unsigned int flags,
+	       struct ksql_file **out)
+{
+	switch (flags) {
+	case KSQL_OPEN_READ:
+		return snapshot_open(db, out);
+	case KSQL_OPEN_WRITE:
+		return upload_open(db, uid, out);
+	default: /* it is one or the other */
+		return -EPERM;
+	}
+}
