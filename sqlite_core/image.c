@@ -300,8 +300,9 @@ static int upload_write(struct ksql_file *file, const char *p, size_t n)
 	int64_t started = port_monotonic_ns();
 	int err;
 
+	/* Told again: who has sent several pieces at once asks only now. */
 	if (u->fault.err)
-		return -ECANCELED;
+		return u->fault.err;
 	err = take(u, p, n);
 	if (err) { /* its memory is not needed any more */
 		store_free(u->store);
