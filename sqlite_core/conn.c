@@ -20,21 +20,27 @@
 /* --- commits ------------------------------------------------------------- */
 
 /*
- * After each commit that wrote something.  Copying the log back costs a memcpy a
- * page here, so it is done early, and the log's memory given back, unless a
- * reader needs it still.
+ * Copy the log back, which costs a memcpy a page here, and give its memory back,
+ * unless a reader needs it still.
  */
+void conn_checkpoint(struct conn *c)
+{
+	c->no_wait = true;
+	sqlite3_wal_checkpoint_v2(c->lite, "main", SQLITE_CHECKPOINT_TRUNCATE,
+				  NULL, NULL);
+	c->no_wait = false;
+}
+
+/* After each commit that wrote something. */
 static int committed(void *arg, sqlite3 *lite, const char *schema, int frames)
 {
 	struct conn *c = arg;
 
+	(void)lite;
+	(void)schema; /* no other has a log */
 	db_changed(c->db);
-	if (frames >= CHECKPOINT_FRAMES) {
-		c->no_wait = true;
-		sqlite3_wal_checkpoint_v2(
-			lite, schema, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
-		c->no_wait = false;
-	}
+	if (frames >= CHECKPOINT_FRAMES)
+		conn_checkpoint(c);
 	return SQLITE_OK;
 }
 

@@ -110,6 +110,9 @@ void conn_poll_io(struct conn *c);
 /** conn_fault() - what SQLite says of @rc, as a fault.  Returns f->err. */
 int conn_fault(struct conn *c, int rc, struct fault *f);
 
+/** conn_checkpoint() - give the log's memory back if nobody needs it; waits for none. */
+void conn_checkpoint(struct conn *c);
+
 /** conn_exec() - statements of our own, without rows.  0 or -errno. */
 int conn_exec(struct conn *c, const char *sql);
 
