@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR GPL-2.0-only
 /*
- * catalog.c - which tables there are.
+ * catalog.c - which tables, views and indexes there are.
  */
 #include "catalog.h"
 
@@ -8,21 +8,31 @@
 #include "db.h"
 #include "exec.h"
 #include "mem.h"
+#include "metrics.h"
+
+struct names {
+	struct buf text; /* each ended by NUL, in memcmp() order */
+	char **name; /* owned: into @text */
+	size_t count;
+};
 
 struct catalog {
 	uint64_t commits; /* of the database, when last looked at */
 	sqlite3_int64 schema; /* PRAGMA schema_version, likewise */
-	struct buf names; /* each ended by NUL, in memcmp() order */
-	char **name; /* owned: into @names */
-	size_t count;
+	struct names names[OBJECTS];
+	bool have_metrics; /* names[OBJECT_METRIC] is there: when asked for */
 };
 
 void catalog_free(struct catalog *c)
 {
+	int kind;
+
 	if (!c)
 		return;
-	buf_free(&c->names);
-	ksql_free(c->name);
+	for (kind = 0; kind < OBJECTS; kind++) {
+		buf_free(&c->names[kind].text);
+		ksql_free(c->names[kind].name);
+	}
 	ksql_free(c);
 }
 
@@ -56,36 +66,48 @@ out:
 	return step ? step : names && names->failed ? -ENOMEM : 0;
 }
 
-static int index_names(struct catalog *c)
+static int index_names(struct names *n)
 {
-	char *p = c->names.data, *end = p + c->names.len;
+	char *p = n->text.data, *end = p + n->text.len;
 
-	for (; p < end; p += strlen(p) + 1)
-		c->count++;
-	c->name = ksql_alloc((c->count + 1) * sizeof(*c->name));
-	if (!c->name)
+	if (n->text.failed)
 		return -ENOMEM;
-	c->count = 0;
-	for (p = c->names.data; p < end; p += strlen(p) + 1)
-		c->name[c->count++] = p;
+	for (; p < end; p += strlen(p) + 1)
+		n->count++;
+	n->name = ksql_alloc((n->count + 1) * sizeof(*n->name));
+	if (!n->name)
+		return -ENOMEM;
+	n->count = 0;
+	for (p = n->text.data; p < end; p += strlen(p) + 1)
+		n->name[n->count++] = p;
 	return 0;
 }
+
+static const char *const list_sql[] = {
+	[OBJECT_TABLE] =
+		"SELECT name FROM pragma_table_list WHERE schema = 'main'"
+		" AND type IN ('table', 'virtual') AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
+		" ORDER BY name",
+	[OBJECT_VIEW] = "SELECT name FROM main.sqlite_schema"
+			" WHERE type = 'view' ORDER BY name",
+	[OBJECT_INDEX] = "SELECT name FROM main.sqlite_schema"
+			 " WHERE type = 'index' AND sql IS NOT NULL"
+			 " AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
+			 " ORDER BY name",
+};
 
 static int load(struct ksql_db *db, uint64_t commits, sqlite3_int64 schema)
 {
 	struct catalog *c = ksql_zalloc(sizeof(*c));
-	int err;
+	int kind, err = 0;
 
 	if (!c)
 		return -ENOMEM;
-	err = ask(
-		db,
-		"SELECT name FROM pragma_table_list WHERE schema = 'main'"
-		" AND type IN ('table', 'virtual') AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
-		" ORDER BY name",
-		NULL, &c->names);
-	if (!err)
-		err = index_names(c);
+	for (kind = 0; kind < OBJECT_METRIC && !err; kind++) {
+		err = ask(db, list_sql[kind], NULL, &c->names[kind].text);
+		if (!err)
+			err = index_names(&c->names[kind]);
+	}
 	if (err) {
 		catalog_free(c);
 		return err;
@@ -98,8 +120,28 @@ static int load(struct ksql_db *db, uint64_t commits, sqlite3_int64 schema)
 	return 0;
 }
 
-/* With db->catalog_lock held. */
-static int refresh(struct ksql_db *db)
+/* Which views are metrics is known by preparing each: not before it is asked. */
+static int load_metrics(struct ksql_db *db)
+{
+	struct names *views = &db->catalog->names[OBJECT_VIEW];
+	struct names *n = &db->catalog->names[OBJECT_METRIC];
+	size_t i;
+	int err = 0;
+
+	buf_free(&n->text);
+	for (i = 0; i < views->count && err >= 0; i++) {
+		err = metric_is(db->anchor, views->name[i]);
+		if (err > 0)
+			buf_add(&n->text, views->name[i],
+				strlen(views->name[i]) + 1);
+	}
+	if (err >= 0)
+		err = index_names(n);
+	db->catalog->have_metrics = !err;
+	return err;
+}
+
+static int refresh_schema(struct ksql_db *db)
 {
 	uint64_t commits = __atomic_load_n(&db->commits, __ATOMIC_ACQUIRE);
 	sqlite3_int64 schema = 0;
@@ -117,13 +159,23 @@ static int refresh(struct ksql_db *db)
 	return load(db, commits, schema);
 }
 
-static bool search(const struct catalog *c, const char *name)
+/* With db->catalog_lock held. */
+static int refresh(struct ksql_db *db, enum object kind)
 {
-	size_t low = 0, high = c->count;
+	int err = refresh_schema(db);
+
+	if (!err && kind == OBJECT_METRIC && !db->catalog->have_metrics)
+		err = load_metrics(db);
+	return err;
+}
+
+static bool search(const struct names *n, const char *name)
+{
+	size_t low = 0, high = n->count;
 
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
-		int order = strcmp(c->name[middle], name);
+		int order = strcmp(n->name[middle], name);
 
 		if (!order)
 			return true;
@@ -135,14 +187,14 @@ static bool search(const struct catalog *c, const char *name)
 	return false;
 }
 
-int catalog_has(struct ksql_db *db, const char *name)
+int catalog_has(struct ksql_db *db, enum object kind, const char *name)
 {
 	int ret;
 
 	port_mutex_lock(db->catalog_lock);
-	ret = refresh(db);
+	ret = refresh(db, kind);
 	if (!ret)
-		ret = search(db->catalog, name);
+		ret = search(&db->catalog->names[kind], name);
 	port_mutex_unlock(db->catalog_lock);
 	return ret;
 }
@@ -152,7 +204,7 @@ int catalog_version(struct ksql_db *db, uint64_t *version)
 	int err;
 
 	port_mutex_lock(db->catalog_lock);
-	err = refresh(db);
+	err = refresh_schema(db);
 	if (!err)
 		*version = db->schemas;
 	port_mutex_unlock(db->catalog_lock);
@@ -185,16 +237,20 @@ int catalog_all_pages(struct ksql_db *db, uint64_t *pages)
 	return err;
 }
 
-int catalog_each(struct ksql_db *db, void (*fn)(void *arg, const char *name),
-		 void *arg)
+int catalog_each(struct ksql_db *db, enum object kind,
+		 void (*fn)(void *arg, const char *name), void *arg)
 {
+	const struct names *n;
 	size_t i;
 	int err;
 
 	port_mutex_lock(db->catalog_lock);
-	err = refresh(db);
-	for (i = 0; !err && i < db->catalog->count; i++)
-		fn(arg, db->catalog->name[i]);
+	err = refresh(db, kind);
+	if (!err) {
+		n = &db->catalog->names[kind];
+		for (i = 0; i < n->count; i++)
+			fn(arg, n->name[i]);
+	}
 	port_mutex_unlock(db->catalog_lock);
 	return err;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /*
- * catalog.h - which tables there are, without asking SQL each time.
+ * catalog.h - which tables, views and indexes there are, without asking SQL each
+ * time.
  *
  * The list is made anew when the schema has changed, which is looked at only
  * when something has been committed.  Engine side.
@@ -13,8 +14,17 @@
 struct catalog;
 struct ksql_db;
 
-/** catalog_has() - is there a table of this (SQL) name?  1, 0 or -errno. */
-int catalog_has(struct ksql_db *db, const char *name);
+/* What has a folder, or a file, of its own. */
+enum object {
+	OBJECT_TABLE,
+	OBJECT_VIEW,
+	OBJECT_INDEX,
+	OBJECT_METRIC, /* a view with a column "value" */
+	OBJECTS
+};
+
+/** catalog_has() - is there one of this (SQL) name?  1, 0 or -errno. */
+int catalog_has(struct ksql_db *db, enum object kind, const char *name);
 /** catalog_version() - how often the schema was found to be another.  0 or -errno. */
 int catalog_version(struct ksql_db *db, uint64_t *version);
 /** catalog_used_pages() - pages that hold something, the log's included.  0 or -errno. */
@@ -22,12 +32,12 @@ int catalog_used_pages(struct ksql_db *db, uint64_t *pages);
 /** catalog_all_pages() - pages that the database has, the log's included.  0 or -errno. */
 int catalog_all_pages(struct ksql_db *db, uint64_t *pages);
 /**
- * catalog_each() - call @fn with every table's name, in order
+ * catalog_each() - call @fn with the name of every one of a kind, in order
  *
  * @fn runs under a mutex and must not touch the database.  0 or -errno.
  */
-int catalog_each(struct ksql_db *db, void (*fn)(void *arg, const char *name),
-		 void *arg);
+int catalog_each(struct ksql_db *db, enum object kind,
+		 void (*fn)(void *arg, const char *name), void *arg);
 void catalog_free(struct catalog *c);
 
 #endif /* KSQL_CATALOG_H */

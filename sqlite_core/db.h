@@ -23,6 +23,8 @@ struct ksql_db {
 
 	uint64_t commits; /* atomic: so many that changed something */
 	int64_t changed_ns; /* atomic: time of the last one */
+	uint64_t statements,
+		failures; /* atomic: of users, that ran; that failed */
 
 	struct port_spin watch_lock; /* protects the list; held over its calls */
 	struct ksql_watch *watches; /* their hosts' */

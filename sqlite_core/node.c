@@ -29,6 +29,43 @@ static const struct entry table_entries[] = {
 static const struct entry table_dir = { .kind = KIND_DIR,
 					.children = table_entries };
 
+static const struct entry view_entries[] = {
+	{ .name = "data.csv", .kind = KIND_DATA, .arg = FORMAT_CSV },
+	{ .name = "data.json", .kind = KIND_DATA, .arg = FORMAT_JSON },
+	{ .name = "data.ndjson", .kind = KIND_DATA, .arg = FORMAT_NDJSON },
+	{ .name = "data.tsv", .kind = KIND_DATA, .arg = FORMAT_TSV },
+	{ .name = "schema", .kind = KIND_CONTENT, .content = table_schema },
+	{ .name = "columns", .kind = KIND_CONTENT, .content = table_columns },
+	{ .name = "count", .kind = KIND_RUN, .content = table_count },
+	{ .name = "value", .kind = KIND_RUN, .content = view_value },
+	{ .name = NULL },
+};
+
+static const struct entry view_dir = { .kind = KIND_DIR,
+				       .children = view_entries };
+
+static const struct entry index_entries[] = {
+	{ .name = "schema", .kind = KIND_CONTENT, .content = index_schema },
+	{ .name = "table", .kind = KIND_CONTENT, .content = index_table },
+	{ .name = "columns", .kind = KIND_CONTENT, .content = index_columns },
+	{ .name = NULL },
+};
+
+static const struct entry index_dir = { .kind = KIND_DIR,
+					.children = index_entries };
+
+#define PROM ".prom"
+
+static const struct entry metric_file = { .name = PROM,
+					  .kind = KIND_RUN,
+					  .content = metrics_view };
+
+/* No view of this name is a metric: metric_is(). */
+static const struct entry metrics_entries[] = {
+	{ .name = "ksqlfs.prom", .kind = KIND_RUN, .content = metrics_engine },
+	{ .name = NULL },
+};
+
 static const struct entry info_entries[] = {
 	{ .name = "version", .kind = KIND_CONTENT, .content = info_version },
 	{ .name = "sqlite_version",
@@ -57,7 +94,23 @@ static const struct entry root_entries[] = {
 	{ .name = "error", .kind = KIND_ERROR },
 	{ .name = "status", .kind = KIND_STATUS },
 	{ .name = "events", .kind = KIND_EVENTS },
-	{ .name = "tables", .kind = KIND_TABLES, .children = &table_dir },
+	{ .name = "tables",
+	  .kind = KIND_OBJECTS,
+	  .arg = OBJECT_TABLE,
+	  .each = &table_dir },
+	{ .name = "views",
+	  .kind = KIND_OBJECTS,
+	  .arg = OBJECT_VIEW,
+	  .each = &view_dir },
+	{ .name = "indexes",
+	  .kind = KIND_OBJECTS,
+	  .arg = OBJECT_INDEX,
+	  .each = &index_dir },
+	{ .name = "metrics",
+	  .kind = KIND_OBJECTS,
+	  .arg = OBJECT_METRIC,
+	  .each = &metric_file,
+	  .children = metrics_entries },
 	{ .name = "image", .kind = KIND_IMAGE },
 	{ .name = "info", .kind = KIND_DIR, .children = info_entries },
 	{ .name = NULL },
@@ -161,7 +214,7 @@ static uint64_t node_number(const struct entry *entry, const char *object)
 
 static bool is_dir(const struct entry *entry)
 {
-	return entry->kind == KIND_DIR || entry->kind == KIND_TABLES;
+	return entry->kind == KIND_DIR || entry->kind == KIND_OBJECTS;
 }
 
 /* Takes over @object; NULL if no memory. */
@@ -196,22 +249,46 @@ struct ksql_node *engine_root(struct ksql_db *db)
 	return node_new(&root_entry, NULL);
 }
 
-static int lookup_table(struct ksql_db *db, struct ksql_node *dir,
-			const char *name, size_t len, struct ksql_node **out)
+static const char *suffix_of(const struct entry *each)
 {
+	return each->name ? each->name : "";
+}
+
+/* The node of an object by its name in the tree. */
+static int lookup_object(struct ksql_db *db, struct ksql_node *dir,
+			 const char *name, size_t len, struct ksql_node **out)
+{
+	const struct entry *each = dir->entry->each;
+	size_t tail = strlen(suffix_of(each));
 	char *sql;
 	int ret;
 
-	sql = name_unescape(name, len, &ret);
+	if (len < tail || memcmp(name + len - tail, suffix_of(each), tail) != 0)
+		return -ENOENT;
+	sql = name_unescape(name, len - tail, &ret);
 	if (!sql)
 		return ret;
-	ret = catalog_has(db, sql);
+	ret = catalog_has(db, dir->entry->arg, sql);
 	if (ret <= 0) {
 		ksql_free(sql);
 		return ret ? ret : -ENOENT;
 	}
-	*out = node_new(dir->entry->children, sql);
-	return *out ? 0 : -ENOMEM;
+	*out = node_new(each, sql);
+	if (!*out)
+		return -ENOMEM;
+	(*out)->object_kind = dir->entry->arg;
+	return 0;
+}
+
+static const struct entry *find_child(const struct entry *dir, const char *name,
+				      size_t len)
+{
+	const struct entry *e;
+
+	for (e = dir->children; e && e->name; e++)
+		if (strlen(e->name) == len && memcmp(e->name, name, len) == 0)
+			return e;
+	return NULL;
 }
 
 int engine_lookup(struct ksql_db *db, struct ksql_node *dir, const char *name,
@@ -224,25 +301,27 @@ int engine_lookup(struct ksql_db *db, struct ksql_node *dir, const char *name,
 		return -ENOTDIR;
 	if (len > NAME_MAX_BYTES)
 		return -ENAMETOOLONG;
-	if (dir->entry->kind == KIND_TABLES)
-		return lookup_table(db, dir, name, len, out);
-	for (e = dir->entry->children; e->name; e++)
-		if (strlen(e->name) == len && memcmp(e->name, name, len) == 0)
-			break;
-	if (!e->name)
-		return -ENOENT;
+	e = find_child(dir->entry, name, len);
+	if (!e)
+		return dir->entry->each ?
+			       lookup_object(db, dir, name, len, out) :
+			       -ENOENT;
 	if (dir->object) {
 		object = ksql_strndup(dir->object, strlen(dir->object));
 		if (!object)
 			return -ENOMEM;
 	}
 	*out = node_new(e, object);
-	return *out ? 0 : -ENOMEM;
+	if (!*out)
+		return -ENOMEM;
+	(*out)->object_kind = dir->object_kind;
+	return 0;
 }
 
 int engine_node_exists(struct ksql_db *db, struct ksql_node *node)
 {
-	return node->object ? catalog_has(db, node->object) : 1;
+	return node->object ? catalog_has(db, node->object_kind, node->object) :
+			      1;
 }
 
 int engine_getattr(struct ksql_db *db, struct ksql_node *node, uint32_t uid,
@@ -264,8 +343,9 @@ int engine_getattr(struct ksql_db *db, struct ksql_node *node, uint32_t uid,
 struct listing {
 	struct buf names; /* each ended by NUL */
 	struct buf inos; /* uint64_t each */
-	const struct entry *table;
+	const struct entry *each;
 	uint64_t count;
+	uint64_t fixed; /* of them, that are no object's */
 };
 
 static void list_one(struct listing *l, const char *name, size_t len,
@@ -277,34 +357,36 @@ static void list_one(struct listing *l, const char *name, size_t len,
 	l->count++;
 }
 
-static void list_table(void *arg, const char *name)
+static void list_object(void *arg, const char *name)
 {
 	struct listing *l = arg;
 	struct buf escaped = { 0 };
 
 	name_escape(name, &escaped);
+	buf_puts(&escaped, suffix_of(l->each));
 	if (escaped.failed)
 		l->names.failed = true;
 	else if (escaped.len && escaped.len <= NAME_MAX_BYTES)
 		list_one(l, escaped.data, escaped.len,
-			 node_number(l->table, name));
+			 node_number(l->each, name));
 	buf_free(&escaped);
 }
 
-static int list_entries(struct ksql_node *node, struct listing *l)
+/* First those that are always there. */
+static void list_entries(struct ksql_node *node, struct listing *l)
 {
 	const struct entry *e;
 
-	for (e = node->entry->children; e->name; e++)
+	for (e = node->entry->children; e && e->name; e++)
 		list_one(l, e->name, strlen(e->name),
 			 node_number(e, node->object));
-	return 0;
+	l->fixed = l->count;
 }
 
-static bool child_is_dir(const struct ksql_node *node, uint64_t i)
+static bool child_is_dir(const struct ksql_node *node, const struct listing *l,
+			 uint64_t i)
 {
-	return node->entry->kind == KIND_TABLES ||
-	       is_dir(&node->entry->children[i]);
+	return is_dir(i < l->fixed ? &node->entry->children[i] : l->each);
 }
 
 static struct ksql_dir *listing_to_dir(const struct ksql_node *node,
@@ -331,7 +413,7 @@ static struct ksql_dir *listing_to_dir(const struct ksql_node *node,
 
 		e->name = names;
 		e->name_len = strlen(names);
-		e->is_dir = child_is_dir(node, i);
+		e->is_dir = child_is_dir(node, l, i);
 		memcpy(&e->ino, l->inos.data + i * sizeof(e->ino),
 		       sizeof(e->ino));
 		names += e->name_len + 1;
@@ -343,15 +425,14 @@ static struct ksql_dir *listing_to_dir(const struct ksql_node *node,
 int engine_opendir(struct ksql_db *db, struct ksql_node *node,
 		   struct ksql_dir **dir)
 {
-	struct listing l = { .table = node->entry->children };
-	int err;
+	struct listing l = { .each = node->entry->each };
+	int err = 0;
 
 	if (!is_dir(node->entry))
 		return -ENOTDIR;
-	if (node->entry->kind == KIND_TABLES)
-		err = catalog_each(db, list_table, &l);
-	else
-		err = list_entries(node, &l);
+	list_entries(node, &l);
+	if (l.each)
+		err = catalog_each(db, node->entry->arg, list_object, &l);
 	if (!err) {
 		*dir = l.names.failed || l.inos.failed ?
 			       NULL :

@@ -6,12 +6,16 @@
 #define KSQL_NODE_H
 
 #include "buf.h"
+#include "catalog.h"
 #include "gate.h"
 
 /* What a file is when it is opened. */
 enum kind {
 	KIND_DIR, /* its names are entry.children */
-	KIND_TABLES, /* a directory for each table, whose names are entry.children */
+	/* entry.each for each object of a kind (entry.arg: enum object), beside
+	 * entry.children, if there are any.
+	 */
+	KIND_OBJECTS,
 	KIND_QUERY, /* entry.arg: enum format */
 	KIND_RESULT, /* entry.arg: enum format */
 	KIND_VALUE,
@@ -21,6 +25,7 @@ enum kind {
 	KIND_DATA, /* entry.arg: enum format */
 	KIND_IMAGE,
 	KIND_CONTENT, /* entry.content makes it */
+	KIND_RUN, /* likewise, by running what a user wrote: no size is known */
 };
 
 /* A kind of name: constant. */
@@ -32,16 +37,25 @@ struct entry {
 	int (*content)(struct ksql_db *db, const struct ksql_node *node,
 		       struct buf *out);
 	const struct entry *children; /* ended by one without a name */
+	const struct entry
+		*each; /* its name is what follows the object's, or NULL */
 };
 
 struct ksql_node {
 	struct node_head head;
 	const struct entry *entry;
-	char *object; /* owned: the table's SQL name; NULL above tables/NAME */
+	enum object object_kind; /* of @object */
+	char *object; /* owned: SQL name of a table, view or index; NULL above it */
 };
 
 /** name_escape() - an SQL name as it stands in the tree. */
 void name_escape(const char *name, struct buf *out);
+
+/* metrics.c */
+int metrics_engine(struct ksql_db *db, const struct ksql_node *node,
+		   struct buf *out);
+int metrics_view(struct ksql_db *db, const struct ksql_node *node,
+		 struct buf *out);
 
 /* table.c */
 int table_schema(struct ksql_db *db, const struct ksql_node *node,
@@ -50,6 +64,14 @@ int table_columns(struct ksql_db *db, const struct ksql_node *node,
 		  struct buf *out);
 int table_count(struct ksql_db *db, const struct ksql_node *node,
 		struct buf *out);
+int index_schema(struct ksql_db *db, const struct ksql_node *node,
+		 struct buf *out);
+int view_value(struct ksql_db *db, const struct ksql_node *node,
+	       struct buf *out);
+int index_table(struct ksql_db *db, const struct ksql_node *node,
+		struct buf *out);
+int index_columns(struct ksql_db *db, const struct ksql_node *node,
+		  struct buf *out);
 
 /* info.c */
 int info_version(struct ksql_db *db, const struct ksql_node *node,

@@ -425,11 +425,12 @@ static int open_kind(struct ksql_db *db, struct ksql_node *node, uint32_t uid,
 {
 	switch (node->entry->kind) {
 	case KIND_DIR:
-	case KIND_TABLES:
+	case KIND_OBJECTS:
 		return -EISDIR;
 	case KIND_QUERY:
 		return query_open(db, node, uid, flags, file);
 	case KIND_CONTENT:
+	case KIND_RUN:
 		return content_open(db, node, file);
 	case KIND_EVENTS:
 		return events_open(db, file);

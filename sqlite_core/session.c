@@ -165,6 +165,7 @@ static int fail(struct session *s, struct fault *f, const char *sql, size_t len)
 {
 	int err = f->err;
 
+	__atomic_fetch_add(&s->db->failures, 1, __ATOMIC_RELAXED);
 	s->written = true;
 	s->failed = err;
 	s->sqlite = f->sqlite;
@@ -304,6 +305,7 @@ static int run_query(struct session *s, struct query *q,
 {
 	int err = param_bind(q->stmt, params->data, params->len, f);
 
+	__atomic_fetch_add(&s->db->statements, 1, __ATOMIC_RELAXED);
 	if (err) {
 		conn_retire(s->conn, q);
 		return err;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR GPL-2.0-only
 /*
- * table.c - what the files of tables/NAME/ hold, but for its rows (open.c).
+ * table.c - what the files of tables/NAME/, views/NAME/ and indexes/NAME/ hold,
+ * but for rows (open.c).
  */
 #include "node.h"
 
@@ -8,8 +9,12 @@
 #include "db.h"
 #include "exec.h"
 
-/* The answer of one of our own statements: as CSV, or its first value alone. */
-static int answer(struct ksql_db *db, char *sql, bool bare, struct buf *out)
+/*
+ * The answer of one of our own statements: as CSV, or its first value alone,
+ * and @end, if there is one.
+ */
+static int answer(struct ksql_db *db, char *sql, const char *end,
+		  struct buf *out)
 {
 	struct fault f = { .offset = -1 };
 	struct rows rows = { 0 };
@@ -27,10 +32,11 @@ static int answer(struct ksql_db *db, char *sql, bool bare, struct buf *out)
 	err = rows_collect(&rows, c, &q, db_options(db).max_result, &f);
 	if (err)
 		goto put_conn;
-	if (!bare) {
+	if (!end) {
 		err = rows_render(&rows, FORMAT_CSV, out);
 	} else if (rows_first_value(&rows, &value)) {
 		render_bare(out, &value);
+		buf_puts(out, end);
 		err = out->failed ? -ENOMEM : 0;
 	}
 	rows_free(&rows);
@@ -42,7 +48,7 @@ free_sql:
 	return err;
 }
 
-/* The table first, then its indexes and triggers as they were made. */
+/* The table (or view) first, then its indexes and triggers as they were made. */
 int table_schema(struct ksql_db *db, const struct ksql_node *node,
 		 struct buf *out)
 {
@@ -50,10 +56,10 @@ int table_schema(struct ksql_db *db, const struct ksql_node *node,
 		db,
 		sqlite3_mprintf(
 			"SELECT group_concat(sql || char(59, 10), '' ORDER BY "
-			"type != 'table', rowid) FROM main.sqlite_schema "
+			"type NOT IN ('table', 'view'), rowid) FROM main.sqlite_schema "
 			"WHERE tbl_name = %Q AND sql IS NOT NULL",
 			node->object),
-		true, out);
+		"", out);
 
 	return !err && !out->len ? -ENOENT : err;
 }
@@ -64,17 +70,52 @@ int table_columns(struct ksql_db *db, const struct ksql_node *node,
 	return answer(db,
 		      sqlite3_mprintf("PRAGMA main.table_xinfo(%Q)",
 				      node->object),
-		      false, out);
+		      NULL, out);
 }
 
 int table_count(struct ksql_db *db, const struct ksql_node *node,
 		struct buf *out)
 {
-	int err = answer(db,
-			 sqlite3_mprintf("SELECT count(*) FROM main.\"%w\"",
-					 node->object),
-			 true, out);
+	return answer(db,
+		      sqlite3_mprintf("SELECT count(*) FROM main.\"%w\"",
+				      node->object),
+		      "\n", out);
+}
 
-	buf_putc(out, '\n');
-	return err;
+int view_value(struct ksql_db *db, const struct ksql_node *node,
+	       struct buf *out)
+{
+	return answer(db,
+		      sqlite3_mprintf("SELECT * FROM main.\"%w\" LIMIT 1",
+				      node->object),
+		      "\n", out);
+}
+
+int index_schema(struct ksql_db *db, const struct ksql_node *node,
+		 struct buf *out)
+{
+	return answer(db,
+		      sqlite3_mprintf("SELECT sql FROM main.sqlite_schema "
+				      "WHERE type = 'index' AND name = %Q",
+				      node->object),
+		      ";\n", out);
+}
+
+int index_table(struct ksql_db *db, const struct ksql_node *node,
+		struct buf *out)
+{
+	return answer(db,
+		      sqlite3_mprintf("SELECT tbl_name FROM main.sqlite_schema "
+				      "WHERE type = 'index' AND name = %Q",
+				      node->object),
+		      "\n", out);
+}
+
+int index_columns(struct ksql_db *db, const struct ksql_node *node,
+		  struct buf *out)
+{
+	return answer(db,
+		      sqlite3_mprintf("PRAGMA main.index_xinfo(%Q)",
+				      node->object),
+		      NULL, out);
 }
