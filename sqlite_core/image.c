@@ -188,6 +188,7 @@ struct upload {
 	struct store *store; /* owned; what has come; NULL: nothing yet */
 	uint64_t bytes;
 	unsigned char header[HEADER]; /* the first of them */
+	bool finished; /* and nothing was written since */
 	struct fault fault; /* why it is refused already */
 	int64_t ns; /* spent so far */
 	int64_t budget_ns; /* of running time left; 0: no bound */
@@ -201,6 +202,7 @@ static void upload_reset(struct upload *u)
 	u->store = NULL;
 	u->bytes = 0;
 	u->ns = 0;
+	u->finished = true;
 	fault_clear(&u->fault);
 }
 
@@ -300,6 +302,7 @@ static int upload_write(struct ksql_file *file, const char *p, size_t n)
 	int64_t started = port_monotonic_ns();
 	int err;
 
+	u->finished = false;
 	/* Told again: who has sent several pieces at once asks only now. */
 	if (u->fault.err)
 		return u->fault.err;
@@ -516,6 +519,8 @@ static int upload_finish(struct ksql_file *file)
 	int64_t started = port_monotonic_ns();
 	int err = 0, told;
 
+	if (u->finished)
+		return 0;
 	if (!u->fault.err) {
 		if (u->bytes < HEADER)
 			err = fault_set(&u->fault, -EUCLEAN, -1,

@@ -321,6 +321,8 @@ def test_one_open_file_may_bring_several(db: Db) -> None:
         file.write(made("CREATE TABLE one(a)"))
         file.finish()
         assert db.names("tables") == ["one"]
+        file.finish()  # nothing has come since
+        assert db.text("error") == "ok\n"
         file.write(made("CREATE TABLE two(a)"))
     assert db.names("tables") == ["two"]
 

@@ -151,7 +151,7 @@ def test_a_database_with_other_pages(tree: Tree, tmp_path: Path, page_size: int)
 
 
 BAD = {
-    "empty": b"",
+    "a line feed": b"\n",
     "text": b"hello, world\n",
     "long text": b"hello, world\n" * 10_000,
     "zeros": bytes(8192),
