@@ -129,6 +129,7 @@ static int load_metrics(struct ksql_db *db)
 	int err = 0;
 
 	buf_free(&n->text);
+	n->count = 0;
 	for (i = 0; i < views->count && err >= 0; i++) {
 		err = metric_is(db->anchor, views->name[i]);
 		if (err > 0)

@@ -263,7 +263,8 @@ static int lookup_object(struct ksql_db *db, struct ksql_node *dir,
 	char *sql;
 	int ret;
 
-	if (len < tail || memcmp(name + len - tail, suffix_of(each), tail) != 0)
+	if (len <= tail ||
+	    memcmp(name + len - tail, suffix_of(each), tail) != 0)
 		return -ENOENT;
 	sql = name_unescape(name, len - tail, &ret);
 	if (!sql)

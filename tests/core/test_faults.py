@@ -22,6 +22,7 @@ SETUP = (
     "INSERT INTO f VALUES('one two three'), ('two');"
     "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i < 40) "
     "INSERT INTO t SELECT i, 'row ' || i FROM n;"
+    "CREATE VIEW m AS SELECT b AS label, a AS value, 'help' AS help FROM t;"
 )
 
 
@@ -121,6 +122,7 @@ OPERATIONS: dict[str, Callable[[Db], object]] = {
     "schema": lambda db: db.cat("tables/t/schema"),
     "columns": lambda db: db.cat("tables/t/columns"),
     "count": lambda db: db.cat("tables/t/count"),
+    "metrics": lambda db: (db.names("metrics"), db.cat("metrics/m.prom"), db.cat("views/m/value")),
     "data.csv": lambda db: db.cat("tables/t/data.csv"),
     "data.json": lambda db: db.cat("tables/t/data.json"),
     "batch": batch("SELECT * FROM t", "result", "value", "result.json", "error"),
