@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from functools import partial
 from itertools import islice
 from os import read, write
@@ -138,32 +139,38 @@ class Cursor:
         except ValueError:  # what cannot be stored
             return self._execute(sql, parameters)
         connection = self.connection
+        lock = connection.lock
         try:
-            with connection.lock:
-                if connection.unread is not None:
-                    connection.free()
-                try:
-                    if write(connection.fd, data) != len(data):
-                        raise CutError
-                    answer = read(connection.fd, READ_SIZE)
-                except OSError as error:
-                    connection.fail(error)
-                except BaseException:
-                    connection.unread = UNKNOWN
-                    raise
-                try:
-                    head, row, tail, rest = answer.split(b"\n", 3)
-                except ValueError:
-                    head = row = tail = rest = answer
-                if (head, tail, rest) == self._frame:
-                    # One row, between columns and an end that were seen before.
-                    self._rows = iter((tuple(scan(row.decode(), 0)[0]),))
-                    return self
+            # A `with` takes twice as long as the two calls.
+            lock.acquire()
+            if connection.unread is not None:
+                connection.free()
+            try:
+                # Should it be cut, reading tells of the failure; a SELECT has done nothing.
+                write(connection.fd, data)
+                answer = read(connection.fd, READ_SIZE)
+            except OSError as error:
+                connection.fail(error)
+            except BaseException:
+                connection.unread = UNKNOWN
+                raise
+            try:
+                head, row, tail, rest = answer.split(b"\n", 3)
+            except ValueError:
+                head = row = tail = rest = answer
+            if (head, tail, rest) == self._frame:
+                # One row, between columns and an end that were seen before.
+                self._rows = iter((tuple(scan(row.decode(), 0)[0]),))
+            else:
                 self._reset()
-                return self._take(*connection.take(answer, self._statement))
+                self._take(*connection.take(answer, self._statement))
+            lock.release()
         except BaseException:
+            with suppress(RuntimeError):  # interrupted before it was acquired, or after the release
+                lock.release()
             self._reset()
             raise
+        return self
 
     def _execute(self, sql: str, parameters: Parameters) -> Cursor:
         """Execute any statement."""
