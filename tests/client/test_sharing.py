@@ -57,6 +57,23 @@ def test_threads_may_share_a_connection(db: ksqlfs.Connection) -> None:
     assert rows == [(number, 40) for number in range(4)]
 
 
+def test_threads_with_cursors_that_repeat_a_statement(db: ksqlfs.Connection) -> None:
+    sql = "SELECT abs(?) AS v"
+
+    def work(number: int) -> None:
+        cursor = db.cursor()
+        for turn in range(100):
+            value = number * 1000 + turn
+            assert cursor.execute(sql, (-value,)).fetchone() == (value,)
+            if turn % 10 == number:
+                with pytest.raises(ksqlfs.ProgrammingError, match="integer overflow"):
+                    cursor.execute(sql, (-(2**63),))
+                with pytest.raises(ksqlfs.ProgrammingError, match="given"):
+                    cursor.execute(sql, (1, 2))
+
+    together(4, work)
+
+
 def test_threads_may_each_read_a_long_answer_of_one_connection(db: ksqlfs.Connection) -> None:
     def work(number: int) -> None:
         count = 0
@@ -202,6 +219,23 @@ def test_ctrl_c_ends_a_statement_and_leaves_the_connection(db: ksqlfs.Connection
     assert db.execute("SELECT a FROM t").fetchall() == [(1,)]
 
 
+def test_ctrl_c_in_a_statement_that_is_repeated(db: ksqlfs.Connection) -> None:
+    # One row at once, or after for ever.
+    sql = (
+        "WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c LIMIT ?)"
+        " SELECT count(*) AS n FROM c"
+    )
+    cursor = db.cursor()
+    for _ in range(3):
+        for count in (5, 6, 7):
+            assert cursor.execute(sql, (count,)).fetchone() == (count,)
+        with ctrl_c():
+            cursor.execute(sql, (2**62,))
+        with pytest.raises(ksqlfs.ProgrammingError):
+            cursor.fetchone()
+        together(1, lambda _: db.execute("SELECT 1").close())
+
+
 def test_ctrl_c_while_rows_are_fetched(
     db: ksqlfs.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -238,6 +272,7 @@ def test_ctrl_c_between_the_calls_runs_nothing_late(
 ) -> None:
     db.execute("CREATE TABLE t(a)")
     db.commit()
+    # Those of a first execution: the names that connection.py uses.
     real = getattr(os, between)
 
     def interrupted(*args: object) -> object:
