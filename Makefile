@@ -46,7 +46,8 @@ KVM ?=
 # What `make vm` runs instead of a shell. Taken as it is: quotes and dollars are the command's own.
 RUN ?=
 # Which tests run in the VM, on the FUSE mount, in user space; and further options of pytest.
-VM_TESTS ?= $(wildcard tests/interface tests/client tests/cli tests/recipes tests/kernel)
+VM_TESTS ?= $(wildcard tests/interface tests/client tests/recipes tests/kernel) \
+	tests/cli/test_module.py tests/cli/test_query.py tests/cli/test_status.py
 FUSE_TESTS ?= $(wildcard tests/interface tests/client tests/cli tests/recipes tests/fuse)
 CORE_TESTS ?= tests/core
 PYTEST_OPTIONS ?=

@@ -640,6 +640,8 @@ static void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	of->readable = flags & KSQL_OPEN_READ;
 	of->append = fi->flags & O_APPEND;
 	of->batch = flags == KSQL_OPEN_WRITE;
+	/* Of an image nothing at all is something bad. */
+	of->written = of->batch && !ksql_node_is_stream(node);
 	if (of->batch)
 		of->opener = client_process(fuse_req_ctx(req)->pid);
 	__atomic_fetch_add(&node_of(req, ino)->openings, 1, __ATOMIC_RELAXED);

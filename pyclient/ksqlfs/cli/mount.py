@@ -48,7 +48,7 @@ OPTIONS_HELP = (
 
 
 @click.command("mount")
-@click.argument("directory", required=False, type=click.Path(path_type=Path))
+@click.argument("directory", required=False, type=click.Path(path_type=Path, readable=False))
 @click.option("-o", "--options", "words", multiple=True, metavar="OPTIONS", help=OPTIONS_HELP)
 @click.option(
     "--source",
@@ -85,7 +85,7 @@ def mount(
 
 
 @click.command("umount")
-@click.argument("directory", type=click.Path(path_type=Path))
+@click.argument("directory", type=click.Path(path_type=Path, readable=False))
 @click.option(
     "--lazy", "-l", is_flag=True, help="At once: also while it is in use, or its server is dead."
 )
@@ -100,7 +100,7 @@ def umount(directory: Path, lazy: bool, force: bool) -> None:
 
 @click.command("ksqlfs", context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("source")
-@click.argument("directory", type=click.Path(path_type=Path))
+@click.argument("directory", type=click.Path(path_type=Path, readable=False))
 @click.option("-o", "words", multiple=True, metavar="OPTIONS", help=OPTIONS_HELP)
 def helper(source: str, directory: Path, words: tuple[str, ...]) -> None:
     """Mount the database SOURCE at DIRECTORY: for `mount -t fuse.ksqlfs` and fstab.
