@@ -45,9 +45,9 @@ KOPT ?=
 KVM ?=
 # What `make vm` runs instead of a shell. Taken as it is: quotes and dollars are the command's own.
 RUN ?=
-# Which tests run in the VM, on the FUSE mount, in user space; and further options of pytest.
-# (What starts many processes takes minutes under emulation: how ksqlctl and the import functions read
-# their files is the same on every host.)
+# Which tests run in the VM, on the FUSE mount, in user space; and further options of pytest. Not in
+# the VM, where a process takes long to start: how ksqlctl and the import functions read files and
+# fill terminals, which no host has a part in.
 VM_TESTS ?= $(wildcard tests/interface tests/kernel tests/client) \
 	$(wildcard $(addprefix tests/cli/test_,module.py query.py status.py)) \
 	$(filter-out %/test_import.py,$(wildcard tests/recipes/test_*.py))
