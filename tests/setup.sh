@@ -32,6 +32,7 @@ vm     kmod                depmod
 vm     dpkg-dev            dpkg-source
 test   busybox-static      @busybox
 test   file                file
+test   fish                fish
 test   zsh                 zsh
 check  sparse              sparse
 check  clang-format        clang-format
