@@ -46,11 +46,11 @@ KVM ?=
 # What `make vm` runs instead of a shell. Taken as it is: quotes and dollars are the command's own.
 RUN ?=
 # Which tests run in the VM, on the FUSE mount, in user space; and further options of pytest. Not in
-# the VM, where a process takes long to start: how ksqlctl and the import functions read files and
-# fill terminals, which no host has a part in.
+# the VM, where a process takes long to start: how ksqlctl and the shell functions take options, read
+# files and fill terminals, which no host has a part in.
 VM_TESTS ?= $(wildcard tests/interface tests/kernel tests/client) \
 	$(wildcard $(addprefix tests/cli/test_,module.py query.py status.py)) \
-	$(filter-out %/test_import.py,$(wildcard tests/recipes/test_*.py))
+	$(wildcard $(addprefix tests/recipes/test_,files.py metrics.py query.py readme.py wait.py))
 FUSE_TESTS ?= $(wildcard tests/interface tests/client tests/cli tests/recipes tests/fuse)
 CORE_TESTS ?= tests/core
 PYTEST_OPTIONS ?=
