@@ -108,7 +108,7 @@ def test_one_may_close_while_others_use_it(tree: Tree) -> None:
             while True:
                 assert db.execute("SELECT ?", (number,)).fetchone() == (number,)
         except ksqlfs.ProgrammingError as error:
-            assert str(error) == "Cannot operate on a closed database."  # noqa: PT017
+            assert str(error) == "Cannot operate on a closed database."  # noqa: PT017 - ends a thread
 
     together(3, work)
 
@@ -199,8 +199,7 @@ def ctrl_c() -> Iterator[None]:
     # What is raised in a callback of the garbage collector is lost, and Hypothesis has one.
     gc.disable()
     try:
-        # The block is the caller's.
-        with pytest.raises(KeyboardInterrupt), signals(signal.SIGINT, handler):  # noqa: PT012
+        with pytest.raises(KeyboardInterrupt), signals(signal.SIGINT, handler):  # noqa: PT012 - the caller's
             armed = True
             yield
     finally:

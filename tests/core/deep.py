@@ -137,9 +137,8 @@ def family(n: int) -> Iterator[str]:
 
 def upserts(n: int) -> Iterator[str]:
     """Triggers whose INSERT meets a conflict, and updates instead."""
-    return triggers("INSERT INTO {0} VALUES(1, 2) ON CONFLICT(a) DO UPDATE SET b = excluded.b + 1")(
-        n
-    )  # type: ignore[return-value]
+    body = "INSERT INTO {0} VALUES(1, 2) ON CONFLICT(a) DO UPDATE SET b = excluded.b + 1"
+    yield from triggers(body)(n)
 
 
 def instead(n: int) -> Iterator[str]:

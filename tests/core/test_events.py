@@ -278,7 +278,7 @@ def test_a_poller_misses_nothing(db: Db) -> None:
             if file.poll() & POLL_CHANGED:
                 return
             with woken:
-                assert woken.wait_for(lambda noted=noted: len(calls) != noted, 60)  # type: ignore[misc]
+                assert woken.wait_for(lambda noted=noted: len(calls) != noted, 60)  # type: ignore[misc]  # mypy cannot infer a lambda with a default
 
     def follow() -> None:
         with db.open("events", READ) as file:

@@ -192,7 +192,7 @@ def test_every_allocation_fails(faults: Faults, name: str, every: bool, sanitize
                 db.batch("SELECT 'before'")
                 db.names("tables")
             with faults.after(count, every):
-                code, found = attempt(lambda db=db: run(db))  # type: ignore[misc]
+                code, found = attempt(lambda db=db: run(db))  # type: ignore[misc]  # mypy cannot infer a lambda with a default
             if code:
                 assert code == errno.ENOMEM, count
                 failed += 1

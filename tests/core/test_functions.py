@@ -97,6 +97,12 @@ def words(table: str, symbols: list[str], length: int) -> str:
     )
 
 
+def pairs(sanitized: bool, symbols: list[str], length: int, of: list[str], length_of: int) -> str:
+    """Fill p and t with words; under the sanitizers, which take long, with shorter ones."""
+    less = 1 if sanitized else 0
+    return words("p", symbols, length - less) + words("t", of, length_of - less)
+
+
 def agree(db: Db, stock: Stock, setup: str, expression: str, by: str) -> None:
     """Compare an expression over all of p and t, one row of p at a time."""
     sql = f"SELECT group_concat({expression}, '' ORDER BY t.rowid) FROM t"
@@ -148,8 +154,7 @@ def test_like(
     of: list[str],
     length_of: int,
 ) -> None:
-    less = 1 if sanitized else 0
-    setup = words("p", symbols, length - less) + words("t", of, length_of - less)
+    setup = pairs(sanitized, symbols, length, of, length_of)
     agree(db, stock, setup, "t.w LIKE p.w", "LIKE")
     for escape in ("\\", "a", "%", "_", "é"):
         agree(db, stock, "", f"t.w LIKE p.w ESCAPE '{escape}'", f"ESCAPE {escape}")
@@ -174,8 +179,7 @@ def test_glob(
     of: list[str],
     length_of: int,
 ) -> None:
-    less = 1 if sanitized else 0
-    setup = words("p", symbols, length - less) + words("t", of, length_of - less)
+    setup = pairs(sanitized, symbols, length, of, length_of)
     agree(db, stock, setup, "t.w GLOB p.w", "GLOB")
 
 

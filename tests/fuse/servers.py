@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests.fuse import processes
-from tests.interface.hosts import filesystem_of
+from tests.interface.hosts import filesystem_of, mount_points
 from tests.interface.tree import Tree
 
 CTL = [sys.executable, "-m", "ksqlfs.cli"]
@@ -65,12 +65,7 @@ def assert_sentence(done: Done, code: int, *parts: str, by: str = "ksqlctl") -> 
 
 def mounted_below(directory: Path) -> list[Path]:
     """The mount points in a directory, the innermost first."""
-    points = []
-    for line in Path("/proc/self/mountinfo").read_text(errors="replace").splitlines():
-        point = Path(line.split(" ")[4])  # our own have nothing in their names to escape
-        if point.is_relative_to(directory):
-            points.append(point)
-    return points[::-1]
+    return [point for point, _ in mount_points() if point.is_relative_to(directory)][::-1]
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import signal
+from pathlib import Path
 
 import ksqlfs
 import pytest
@@ -123,11 +124,8 @@ def test_a_dead_mount_is_unmounted(dead: Server, command: list[str]) -> None:
 def test_a_dead_mount_does_not_keep_another_source_from_mounting(
     servers: Servers, dead: Server
 ) -> None:
-    source = next(
-        line.split(" ")[0]
-        for line in open("/proc/mounts")  # noqa: SIM115
-        if line.split(" ")[1] == str(dead.root)
-    )
+    mounts = (line.split(" ") for line in Path("/proc/mounts").read_text().splitlines())
+    source = next(name for name, point, *_ in mounts if point == str(dead.root))
     server = servers.daemon(source=source)
     assert server.tables() == []
     server.works()

@@ -8,7 +8,7 @@ import errno
 import itertools
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Protocol
 
@@ -87,14 +87,23 @@ class FuseHost:
         fuse.unmount(directory)
 
 
+def mount_points() -> Iterator[tuple[Path, str]]:
+    """Where something is mounted, and its type; what came later, and lies above, comes later.
+
+    Read here and not by ksqlfs.mounts, which tests hold against this.
+    """
+    for line in Path("/proc/self/mountinfo").read_text(errors="surrogateescape").split("\n")[:-1]:
+        fields, _, rest = line.partition(" - ")
+        point = os.fsencode(fields.split(" ")[4]).decode("unicode_escape")
+        yield Path(point), rest.split(" ")[0]
+
+
 def filesystem_of(path: Path) -> str | None:
     """The type of what is mounted on exactly this directory, the uppermost; None for nothing."""
     found = None
-    for line in Path("/proc/self/mountinfo").read_text(errors="surrogateescape").splitlines():
-        fields, _, rest = line.partition(" - ")
-        point = os.fsencode(fields.split(" ")[4]).decode("unicode_escape")
-        if point == os.fspath(path):
-            found = rest.split(" ")[0]
+    for point, kind in mount_points():
+        if point == path:
+            found = kind
     return found
 
 

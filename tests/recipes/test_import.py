@@ -45,12 +45,17 @@ TYPED = {
 }
 
 
-def test_csv(recipe: Runner, tree: Tree) -> None:
-    for name, (content, _) in GOOD_CSV.items():
-        (recipe.work / f"{name}.csv").write_bytes(content)
+def import_all(recipe: Runner, tree: Tree, ending: str, contents: dict[str, bytes]) -> None:
+    """Import each of these files into a table of its own, all by one shell."""
+    for name, content in contents.items():
+        (recipe.work / f"{name}.{ending}").write_bytes(content)
         tree.run(f'CREATE TABLE "{name}"(i INTEGER, t TEXT, d DEFAULT 7)')
-    script = 'for name; do ksqlfs_import "$name.csv" "$name"; done'
-    assert recipe.fine(script, *GOOD_CSV) == ""
+    script = f'for name; do ksqlfs_import "$name.{ending}" "$name"; done'
+    assert recipe.fine(script, *contents) == ""
+
+
+def test_csv(recipe: Runner, tree: Tree) -> None:
+    import_all(recipe, tree, "csv", {name: content for name, (content, _) in GOOD_CSV.items()})
     for name, (_, rows) in GOOD_CSV.items():
         assert made(tree, f'"{name}"') == (rows if rows is not None else TYPED[name]), name
 
@@ -89,11 +94,7 @@ GOOD_NDJSON = {
 
 
 def test_ndjson(recipe: Runner, tree: Tree) -> None:
-    for name, (content, _) in GOOD_NDJSON.items():
-        (recipe.work / f"{name}.ndjson").write_bytes(content)
-        tree.run(f'CREATE TABLE "{name}"(i INTEGER, t TEXT, d DEFAULT 7)')
-    script = 'for name; do ksqlfs_import "$name.ndjson" "$name"; done'
-    assert recipe.fine(script, *GOOD_NDJSON) == ""
+    import_all(recipe, tree, "ndjson", {name: text for name, (text, _) in GOOD_NDJSON.items()})
     for name, (_, rows) in GOOD_NDJSON.items():
         assert made(tree, f'"{name}"') == rows, name
 
