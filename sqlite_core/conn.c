@@ -264,10 +264,12 @@ static struct mem_stats stats_now(void)
 
 void conn_run_begin(struct conn *c, int64_t budget_ns)
 {
+	struct mem_stats stats = stats_now();
+
 	c->deadline_ns = budget_ns ? port_coarse_ns() + budget_ns : 0;
 	c->stopped = 0;
-	c->denied = stats_now().denied;
-	c->too_deep = stats_now().too_deep;
+	c->denied = stats.denied;
+	c->too_deep = stats.too_deep;
 	port_set_local(c);
 }
 
