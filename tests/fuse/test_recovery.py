@@ -22,8 +22,7 @@ def dead(servers: Servers) -> Server:
     """A mount whose server was killed."""
     server = servers.daemon()
     server.run("CREATE TABLE t(a)")
-    os.kill(server.pid, signal.SIGKILL)
-    server.wait_gone()
+    server.kill()
     return server
 
 
@@ -47,8 +46,7 @@ def test_who_waits_for_a_killed_server_has_an_error(servers: Servers) -> None:
 def test_open_files_of_a_killed_server_have_an_error(servers: Servers) -> None:
     server = servers.daemon()
     connection = server.connect()
-    os.kill(server.pid, signal.SIGKILL)
-    server.wait_gone()
+    server.kill()
     with fails("ENOTCONN"):
         connection.ask("SELECT 1")
     connection.close()
@@ -67,8 +65,7 @@ def test_the_client_says_it_in_a_sentence(dead: Server) -> None:
 def test_an_open_connection_of_the_client_says_it(servers: Servers) -> None:
     server = servers.daemon()
     db = ksqlfs.connect(server.root)
-    os.kill(server.pid, signal.SIGKILL)
-    server.wait_gone()
+    server.kill()
     with pytest.raises(ksqlfs.Error, match=f"{server.root}.*not connected") as caught:
         db.execute("SELECT 1")
     assert caught.value.errno_name == "ENOTCONN"
