@@ -11,6 +11,7 @@
 
 #include <linux/cred.h>
 #include <linux/fs.h>
+#include <linux/sched.h>
 #include <linux/uidgid.h>
 #include <linux/wait.h>
 
@@ -58,8 +59,11 @@ static inline struct ksql_node *ksqlfs_node(struct inode *inode)
 /* The current task, as the engine wants to know it: a signal is its cancel flag. */
 static inline struct ksql_caller ksqlfs_caller(void)
 {
-	return (struct ksql_caller){ .uid = from_kuid(&init_user_ns,
-						      current_fsuid()) };
+	return (struct ksql_caller){
+		.uid = from_kuid(&init_user_ns, current_fsuid()),
+		.gid = from_kgid(&init_user_ns, current_fsgid()),
+		.pid = task_tgid_nr(current),
+	};
 }
 
 extern struct file_system_type ksqlfs_type;

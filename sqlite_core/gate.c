@@ -20,7 +20,7 @@ struct call {
 	struct ksql_file *file;
 	size_t len;
 	uint64_t pos;
-	uint32_t uid;
+	const struct ksql_caller *caller;
 	unsigned int flags;
 	int64_t ret;
 };
@@ -226,6 +226,44 @@ int ksql_lookup(struct ksql_db *db, struct ksql_node *dir, const char *name,
 	return (int)enter(call_lookup, &c, NULL);
 }
 
+static void call_make(void *arg)
+{
+	struct call *c = arg;
+
+	c->ret = engine_make(c->db, c->node, c->in[0], c->len, c->caller,
+			     c->flags, c->out);
+}
+
+int ksql_make(struct ksql_db *db, struct ksql_node *dir, const char *name,
+	      size_t len, const struct ksql_caller *caller, bool is_dir,
+	      struct ksql_node **node)
+{
+	struct call c = { .db = db,
+			  .node = dir,
+			  .in = { name },
+			  .len = len,
+			  .caller = caller,
+			  .flags = is_dir,
+			  .out = node };
+
+	return (int)enter(call_make, &c, caller);
+}
+
+static void call_remove(void *arg)
+{
+	struct call *c = arg;
+
+	c->ret = engine_remove(c->db, c->node, c->caller);
+}
+
+int ksql_remove(struct ksql_db *db, struct ksql_node *node,
+		const struct ksql_caller *caller)
+{
+	struct call c = { .db = db, .node = node, .caller = caller };
+
+	return (int)enter(call_remove, &c, caller);
+}
+
 static void call_node_exists(void *arg)
 {
 	struct call *c = arg;
@@ -293,7 +331,7 @@ static void call_getattr(void *arg)
 {
 	struct call *c = arg;
 
-	c->ret = engine_getattr(c->db, c->node, c->uid, c->out);
+	c->ret = engine_getattr(c->db, c->node, c->caller, c->out);
 }
 
 int ksql_getattr(struct ksql_db *db, struct ksql_node *node,
@@ -301,7 +339,7 @@ int ksql_getattr(struct ksql_db *db, struct ksql_node *node,
 {
 	struct call c = { .db = db,
 			  .node = node,
-			  .uid = caller->uid,
+			  .caller = caller,
 			  .out = attr };
 
 	return (int)enter(call_getattr, &c, caller);
@@ -313,13 +351,13 @@ static void call_opendir(void *arg)
 {
 	struct call *c = arg;
 
-	c->ret = engine_opendir(c->db, c->node, c->out);
+	c->ret = engine_opendir(c->db, c->node, c->caller, c->out);
 }
 
 int ksql_opendir(struct ksql_db *db, struct ksql_node *node,
 		 const struct ksql_caller *caller, struct ksql_dir **dir)
 {
-	struct call c = { .db = db, .node = node, .out = dir };
+	struct call c = { .db = db, .node = node, .caller = caller, .out = dir };
 
 	return (int)enter(call_opendir, &c, caller);
 }
@@ -354,7 +392,7 @@ static void call_open(void *arg)
 {
 	struct call *c = arg;
 
-	c->ret = engine_open(c->db, c->node, c->uid, c->flags, c->out);
+	c->ret = engine_open(c->db, c->node, c->caller, c->flags, c->out);
 }
 
 int ksql_open(struct ksql_db *db, struct ksql_node *node,
@@ -363,7 +401,7 @@ int ksql_open(struct ksql_db *db, struct ksql_node *node,
 {
 	struct call c = { .db = db,
 			  .node = node,
-			  .uid = caller->uid,
+			  .caller = caller,
 			  .flags = flags,
 			  .out = file };
 

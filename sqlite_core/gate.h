@@ -62,13 +62,19 @@ int engine_lookup(struct ksql_db *db, struct ksql_node *dir, const char *name,
 		  size_t len, struct ksql_node **node);
 int engine_node_exists(struct ksql_db *db, struct ksql_node *node);
 void engine_node_free(struct ksql_node *node);
-int engine_getattr(struct ksql_db *db, struct ksql_node *node, uint32_t uid,
-		   struct ksql_attr *attr);
+int engine_make(struct ksql_db *db, struct ksql_node *dir, const char *name,
+		size_t len, const struct ksql_caller *caller, bool is_dir,
+		struct ksql_node **node);
+int engine_remove(struct ksql_db *db, struct ksql_node *node,
+		  const struct ksql_caller *caller);
+int engine_getattr(struct ksql_db *db, struct ksql_node *node,
+		   const struct ksql_caller *caller, struct ksql_attr *attr);
 int engine_opendir(struct ksql_db *db, struct ksql_node *node,
-		   struct ksql_dir **dir);
+		   const struct ksql_caller *caller, struct ksql_dir **dir);
 void engine_closedir(struct ksql_dir *dir);
-int engine_open(struct ksql_db *db, struct ksql_node *node, uint32_t uid,
-		unsigned int flags, struct ksql_file **file);
+int engine_open(struct ksql_db *db, struct ksql_node *node,
+		const struct ksql_caller *caller, unsigned int flags,
+		struct ksql_file **file);
 
 /* A node's constant part: enough for what is asked without entering the engine. */
 struct node_head {

@@ -184,7 +184,7 @@ int image_size(struct ksql_db *db, uint64_t *size)
 struct upload {
 	struct ksql_file base;
 	struct ksql_db *db;
-	uint32_t uid;
+	struct ksql_caller who; /* opened it; its cancel flag is not to be used */
 	struct store *store; /* owned; what has come; NULL: nothing yet */
 	uint64_t bytes;
 	unsigned char header[HEADER]; /* the first of them */
@@ -532,7 +532,7 @@ static int upload_finish(struct ksql_file *file)
 			err = check_and_replace(u);
 	}
 	u->ns += port_monotonic_ns() - started;
-	told = outcome_tell(u->db, u->uid, &u->fault, NULL, u->ns);
+	told = outcome_tell(u->db, &u->who, &u->fault, NULL, u->ns);
 	upload_reset(u);
 	return err ? err : told;
 }
@@ -551,7 +551,8 @@ static const struct file_ops upload_ops = { .write = upload_write,
 					    .finish = upload_finish,
 					    .release = upload_release };
 
-static int upload_open(struct ksql_db *db, uint32_t uid, struct ksql_file **out)
+static int upload_open(struct ksql_db *db, const struct ksql_caller *caller,
+		       struct ksql_file **out)
 {
 	struct upload *u = ksql_zalloc(sizeof(*u));
 
@@ -559,20 +560,20 @@ static int upload_open(struct ksql_db *db, uint32_t uid, struct ksql_file **out)
 		return -ENOMEM;
 	u->base.ops = &upload_ops;
 	u->db = db;
-	u->uid = uid;
+	u->who = *caller;
 	u->fault.offset = -1;
 	*out = &u->base;
 	return 0;
 }
 
-int image_open(struct ksql_db *db, uint32_t uid, unsigned int flags,
-	       struct ksql_file **out)
+int image_open(struct ksql_db *db, const struct ksql_caller *caller,
+	       unsigned int flags, struct ksql_file **out)
 {
 	switch (flags) {
 	case KSQL_OPEN_READ:
 		return snapshot_open(db, out);
 	case KSQL_OPEN_WRITE:
-		return upload_open(db, uid, out);
+		return upload_open(db, caller, out);
 	default: /* it is one or the other */
 		return -EPERM;
 	}

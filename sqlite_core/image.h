@@ -8,8 +8,8 @@
 #include "gate.h"
 
 /** image_open() - to be read, or to be written.  0 or -errno. */
-int image_open(struct ksql_db *db, uint32_t uid, unsigned int flags,
-	       struct ksql_file **out);
+int image_open(struct ksql_db *db, const struct ksql_caller *caller,
+	       unsigned int flags, struct ksql_file **out);
 /** image_size() - bytes that who opens it now would read.  0 or -errno. */
 int image_size(struct ksql_db *db, uint64_t *size);
 

@@ -79,12 +79,16 @@ struct ksql_options {
 /**
  * struct ksql_caller - on whose behalf a call is made
  * @uid: the user, in the host's own numbering
+ * @gid: its group, likewise
+ * @pid: the process, to be named in the log
  * @cancel: NULL, or a flag that the host raises (to non-zero, from any thread)
  *	to end what runs; it must stay valid for the length of the call.  The
  *	kernel host leaves it NULL: there a signal pending does the same.
  */
 struct ksql_caller {
 	uint32_t uid;
+	uint32_t gid;
+	int32_t pid;
 	const int *cancel;
 };
 
@@ -266,6 +270,35 @@ KSQL_API int ksql_lookup(struct ksql_db *db, struct ksql_node *dir,
  * since the last look at the schema.
  */
 KSQL_API int ksql_node_exists(struct ksql_db *db, struct ksql_node *node);
+
+/**
+ * ksql_make() - a new name: mkdir(), or open() with O_CREAT
+ * @db: held
+ * @dir: a directory's node
+ * @name: not NUL-terminated
+ * @len: its bytes
+ * @caller: who becomes its owner
+ * @is_dir: a directory rather than a file
+ * @node: out; the caller owns one count of it
+ *
+ * Return: 0, -EPERM where names come and go by SQL alone, -EEXIST,
+ * -ENAMETOOLONG, -ENOTDIR.
+ */
+KSQL_API int ksql_make(struct ksql_db *db, struct ksql_node *dir,
+		       const char *name, size_t len,
+		       const struct ksql_caller *caller, bool is_dir,
+		       struct ksql_node **node);
+
+/**
+ * ksql_remove() - take a directory away that ksql_make() made: rmdir()
+ * @db: held
+ * @node: of the name, which does not exist any more when this returns 0
+ * @caller: its owner, or root
+ *
+ * Return: 0, -EPERM for all other names, -ENOENT.
+ */
+KSQL_API int ksql_remove(struct ksql_db *db, struct ksql_node *node,
+			 const struct ksql_caller *caller);
 
 /** ksql_node_get() - take another count of a node.  Does not sleep. */
 KSQL_API struct ksql_node *ksql_node_get(struct ksql_node *node);

@@ -212,7 +212,7 @@ static uint64_t node_number(const struct entry *entry, const char *object)
 	return hash_more(h, object ? object : "") | 2; /* neither 0 nor 1 */
 }
 
-static bool is_dir(const struct entry *entry)
+static bool is_dir_entry(const struct entry *entry)
 {
 	return entry->kind == KIND_DIR || entry->kind == KIND_OBJECTS;
 }
@@ -230,7 +230,7 @@ static struct ksql_node *node_new(const struct entry *entry, char *object)
 	node->object = object;
 	node->head.users = 1;
 	node->head.ino = node_number(entry, object);
-	node->head.is_dir = is_dir(entry);
+	node->head.is_dir = is_dir_entry(entry);
 	node->head.is_stream = entry->kind == KIND_QUERY;
 	node->head.is_written = entry->kind == KIND_QUERY ||
 				entry->kind == KIND_IMAGE;
@@ -298,7 +298,7 @@ int engine_lookup(struct ksql_db *db, struct ksql_node *dir, const char *name,
 	const struct entry *e;
 	char *object = NULL;
 
-	if (!is_dir(dir->entry))
+	if (!is_dir_entry(dir->entry))
 		return -ENOTDIR;
 	if (len > NAME_MAX_BYTES)
 		return -ENAMETOOLONG;
@@ -325,8 +325,29 @@ int engine_node_exists(struct ksql_db *db, struct ksql_node *node)
 			      1;
 }
 
-int engine_getattr(struct ksql_db *db, struct ksql_node *node, uint32_t uid,
-		   struct ksql_attr *attr)
+int engine_make(struct ksql_db *db, struct ksql_node *dir, const char *name,
+		size_t len, const struct ksql_caller *caller, bool is_dir,
+		struct ksql_node **node)
+{
+	if (!is_dir_entry(dir->entry))
+		return -ENOTDIR;
+	if (len > NAME_MAX_BYTES)
+		return -ENAMETOOLONG;
+	if (!dir->entry->make)
+		return -EPERM;
+	return dir->entry->make(db, dir, name, len, caller, is_dir, node);
+}
+
+int engine_remove(struct ksql_db *db, struct ksql_node *node,
+		  const struct ksql_caller *caller)
+{
+	if (!node->entry->remove)
+		return -EPERM;
+	return node->entry->remove(db, node, caller);
+}
+
+int engine_getattr(struct ksql_db *db, struct ksql_node *node,
+		   const struct ksql_caller *caller, struct ksql_attr *attr)
 {
 	int exists = engine_node_exists(db, node);
 
@@ -335,7 +356,9 @@ int engine_getattr(struct ksql_db *db, struct ksql_node *node, uint32_t uid,
 	attr->ino = node->head.ino;
 	attr->mtime_ns = __atomic_load_n(&db->changed_ns, __ATOMIC_RELAXED);
 	attr->size = 0;
-	return is_dir(node->entry) ? 0 : open_size(db, node, uid, &attr->size);
+	return is_dir_entry(node->entry) ?
+		       0 :
+		       open_size(db, node, caller->uid, &attr->size);
 }
 
 /* --- listing ------------------------------------------------------------- */
@@ -387,7 +410,7 @@ static void list_entries(struct ksql_node *node, struct listing *l)
 static bool child_is_dir(const struct ksql_node *node, const struct listing *l,
 			 uint64_t i)
 {
-	return is_dir(i < l->fixed ? &node->entry->children[i] : l->each);
+	return is_dir_entry(i < l->fixed ? &node->entry->children[i] : l->each);
 }
 
 static struct ksql_dir *listing_to_dir(const struct ksql_node *node,
@@ -424,12 +447,13 @@ static struct ksql_dir *listing_to_dir(const struct ksql_node *node,
 }
 
 int engine_opendir(struct ksql_db *db, struct ksql_node *node,
-		   struct ksql_dir **dir)
+		   const struct ksql_caller *caller, struct ksql_dir **dir)
 {
 	struct listing l = { .each = node->entry->each };
 	int err = 0;
 
-	if (!is_dir(node->entry))
+	(void)caller;
+	if (!is_dir_entry(node->entry))
 		return -ENOTDIR;
 	list_entries(node, &l);
 	if (l.each)

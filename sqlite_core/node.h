@@ -36,6 +36,12 @@ struct entry {
 	/* Add what the file holds to @out.  0 or -errno. */
 	int (*content)(struct ksql_db *db, const struct ksql_node *node,
 		       struct buf *out);
+	/* Make a name in it, or take one of those away; NULL: none can be. */
+	int (*make)(struct ksql_db *db, struct ksql_node *dir, const char *name,
+		    size_t len, const struct ksql_caller *caller, bool is_dir,
+		    struct ksql_node **node);
+	int (*remove)(struct ksql_db *db, struct ksql_node *node,
+		      const struct ksql_caller *caller);
 	const struct entry *children; /* ended by one without a name */
 	const struct entry
 		*each; /* its name is what follows the object's, or NULL */

@@ -393,8 +393,9 @@ static const struct file_ops program_ops = {
 
 static const struct file_ops idle_ops = { .release = query_release };
 
-static int query_open(struct ksql_db *db, struct ksql_node *node, uint32_t uid,
-		      unsigned int flags, struct ksql_file **out)
+static int query_open(struct ksql_db *db, struct ksql_node *node,
+		      const struct ksql_caller *caller, unsigned int flags,
+		      struct ksql_file **out)
 {
 	struct query_file *q = ksql_zalloc(sizeof(*q));
 	static const struct buf empty;
@@ -408,7 +409,7 @@ static int query_open(struct ksql_db *db, struct ksql_node *node, uint32_t uid,
 		bool batch = !(flags & KSQL_OPEN_READ);
 
 		q->base.ops = batch ? &batch_ops : &program_ops;
-		q->session = session_new(db, uid, batch, node->entry->arg);
+		q->session = session_new(db, caller, batch, node->entry->arg);
 		if (!q->session) {
 			ksql_free(q);
 			return -ENOMEM;
@@ -420,15 +421,16 @@ static int query_open(struct ksql_db *db, struct ksql_node *node, uint32_t uid,
 
 /* --- by kind ------------------------------------------------------------- */
 
-static int open_kind(struct ksql_db *db, struct ksql_node *node, uint32_t uid,
-		     unsigned int flags, struct ksql_file **file)
+static int open_kind(struct ksql_db *db, struct ksql_node *node,
+		     const struct ksql_caller *caller, unsigned int flags,
+		     struct ksql_file **file)
 {
 	switch (node->entry->kind) {
 	case KIND_DIR:
 	case KIND_OBJECTS:
 		return -EISDIR;
 	case KIND_QUERY:
-		return query_open(db, node, uid, flags, file);
+		return query_open(db, node, caller, flags, file);
 	case KIND_CONTENT:
 	case KIND_RUN:
 		return content_open(db, node, file);
@@ -437,14 +439,15 @@ static int open_kind(struct ksql_db *db, struct ksql_node *node, uint32_t uid,
 	case KIND_DATA:
 		return data_open(db, node, file);
 	case KIND_IMAGE:
-		return image_open(db, uid, flags, file);
+		return image_open(db, caller, flags, file);
 	default:
-		return outcome_open(db, node, uid, file);
+		return outcome_open(db, node, caller->uid, file);
 	}
 }
 
-int engine_open(struct ksql_db *db, struct ksql_node *node, uint32_t uid,
-		unsigned int flags, struct ksql_file **file)
+int engine_open(struct ksql_db *db, struct ksql_node *node,
+		const struct ksql_caller *caller, unsigned int flags,
+		struct ksql_file **file)
 {
 	int err, exists;
 
@@ -453,7 +456,7 @@ int engine_open(struct ksql_db *db, struct ksql_node *node, uint32_t uid,
 	exists = engine_node_exists(db, node);
 	if (exists <= 0)
 		return exists ? exists : -ENOENT;
-	err = open_kind(db, node, uid, flags, file);
+	err = open_kind(db, node, caller, flags, file);
 	if (err)
 		return err;
 	(*file)->db = db;

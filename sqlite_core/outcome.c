@@ -98,10 +98,10 @@ void outcome_publish(struct ksql_db *db, struct outcome *o)
 	outcome_put(old);
 }
 
-int outcome_tell(struct ksql_db *db, uint32_t uid, const struct fault *f,
-		 sqlite3 *lite, int64_t ns)
+int outcome_tell(struct ksql_db *db, const struct ksql_caller *who,
+		 const struct fault *f, sqlite3 *lite, int64_t ns)
 {
-	struct outcome *o = outcome_new(uid);
+	struct outcome *o = outcome_new(who->uid);
 	struct buf text = { 0 };
 	struct report r = { .err = f->err,
 			    .sqlite = f->sqlite,

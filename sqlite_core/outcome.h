@@ -10,6 +10,7 @@
 
 #include "exec.h"
 
+struct ksql_caller;
 struct ksql_db;
 struct port_mutex;
 
@@ -57,14 +58,15 @@ void outcome_keep_result(struct ksql_db *db, struct outcome *o);
 void outcome_publish(struct ksql_db *db, struct outcome *o);
 /**
  * outcome_tell() - what became of a file that was written, but for SQL's
+ * @who: wrote it
  * @f: why it was refused; err 0: it was taken
  * @lite: NULL, or the connection whose changes it made
  * @ns: spent on it
  *
- * "error" and "status" say so to @uid; result* stay.  Return: 0 or -ENOMEM.
+ * "error" and "status" say so to @who; result* stay.  Return: 0 or -ENOMEM.
  */
-int outcome_tell(struct ksql_db *db, uint32_t uid, const struct fault *f,
-		 sqlite3 *lite, int64_t ns);
+int outcome_tell(struct ksql_db *db, const struct ksql_caller *who,
+		 const struct fault *f, sqlite3 *lite, int64_t ns);
 /** outcome_forget() - everything that all uids have. */
 void outcome_forget(struct ksql_db *db);
 /** outcome_rows() - the outcome whose rows result* and value show. */

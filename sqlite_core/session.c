@@ -13,7 +13,8 @@
 /* How much of an answer is rendered ahead of its reader. */
 #define ANSWER_CHUNK (64u * 1024u)
 
-struct session *session_new(struct ksql_db *db, uint32_t uid, bool batch,
+struct session *session_new(struct ksql_db *db,
+			    const struct ksql_caller *caller, bool batch,
 			    enum format format)
 {
 	struct session *s = ksql_zalloc(sizeof(*s));
@@ -21,12 +22,12 @@ struct session *session_new(struct ksql_db *db, uint32_t uid, bool batch,
 	if (!s)
 		return NULL;
 	s->db = db;
-	s->uid = uid;
+	s->who = *caller;
 	s->batch = batch;
 	s->format = format;
 	split_reset(&s->split);
 	if (batch) {
-		s->outcome = outcome_new(uid);
+		s->outcome = outcome_new(caller->uid);
 		if (!s->outcome) {
 			ksql_free(s);
 			return NULL;
@@ -67,7 +68,7 @@ void session_free(struct session *s)
  */
 static int publish(struct session *s)
 {
-	struct outcome *o = s->outcome ? s->outcome : outcome_new(s->uid);
+	struct outcome *o = s->outcome ? s->outcome : outcome_new(s->who.uid);
 	struct report r = { .err = s->failed,
 			    .sqlite = s->sqlite,
 			    .error = &s->error,
@@ -478,7 +479,7 @@ static int batch_goes_on(struct session *s)
 		return -ECANCELED;
 	if (s->outcome)
 		return 0;
-	s->outcome = outcome_new(s->uid); /* it was finished, and goes on */
+	s->outcome = outcome_new(s->who.uid); /* it was finished, and goes on */
 	if (!s->outcome)
 		s->failed = -ENOMEM;
 	return s->failed;

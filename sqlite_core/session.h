@@ -12,12 +12,13 @@
 #define KSQL_SESSION_H
 
 #include "exec.h"
+#include "ksql_core.h"
 #include "outcome.h"
 #include "split.h"
 
 struct session {
 	struct ksql_db *db;
-	uint32_t uid;
+	struct ksql_caller who; /* opened it; its cancel flag is not to be used */
 	bool batch;
 	enum format format; /* of a program's answers */
 
@@ -48,7 +49,8 @@ struct session {
 };
 
 /** session_new() - NULL if no memory. */
-struct session *session_new(struct ksql_db *db, uint32_t uid, bool batch,
+struct session *session_new(struct ksql_db *db,
+			    const struct ksql_caller *caller, bool batch,
 			    enum format format);
 /** session_free() - rolls back; what a batch has not finished is dropped. */
 void session_free(struct session *s);

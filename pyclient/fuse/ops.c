@@ -117,7 +117,10 @@ static void interrupted(fuse_req_t req, void *data)
 static struct ksql_caller begin(fuse_req_t req)
 {
 	struct worker *self = worker_self;
-	const struct ksql_caller caller = { .uid = fuse_req_ctx(req)->uid,
+	const struct fuse_ctx *ctx = fuse_req_ctx(req);
+	const struct ksql_caller caller = { .uid = ctx->uid,
+					    .gid = ctx->gid,
+					    .pid = ctx->pid,
 					    .cancel = &self->cancel };
 
 	__atomic_store_n(&self->cancel,

@@ -50,7 +50,12 @@ class Options(ctypes.Structure):
 class Caller(ctypes.Structure):
     """struct ksql_caller."""
 
-    _fields_ = (("uid", ctypes.c_uint32), ("cancel", ctypes.POINTER(ctypes.c_int)))
+    _fields_ = (
+        ("uid", ctypes.c_uint32),
+        ("gid", ctypes.c_uint32),
+        ("pid", ctypes.c_int32),
+        ("cancel", ctypes.POINTER(ctypes.c_int)),
+    )
 
 
 class Watch(ctypes.Structure):
@@ -159,7 +164,7 @@ class Flag:
 
 def caller(uid: int = 0, flag: Flag | None = None) -> Caller:
     """On whose behalf a call is made."""
-    return Caller(uid, ctypes.pointer(flag.value) if flag else None)
+    return Caller(uid, uid, 0, ctypes.pointer(flag.value) if flag else None)
 
 
 class File:
