@@ -9,6 +9,7 @@
 #include "exec.h"
 #include "mem.h"
 #include "metrics.h"
+#include "tracked.h"
 
 struct names {
 	struct buf text; /* each ended by NUL, in memcmp() order */
@@ -94,7 +95,35 @@ static const char *const list_sql[] = {
 			 " WHERE type = 'index' AND sql IS NOT NULL"
 			 " AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
 			 " ORDER BY name",
+	[OBJECT_VIRTUAL] = "SELECT name FROM pragma_table_list"
+			   " WHERE schema = 'main' AND type = 'virtual'"
+			   " ORDER BY name",
 };
+
+static bool search(const struct names *n, const char *name)
+{
+	size_t low = 0, high = n->count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		int order = strcmp(n->name[middle], name);
+
+		if (!order)
+			return true;
+		if (order < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return false;
+}
+
+static bool is_table(const void *catalog, const char *name)
+{
+	const struct catalog *c = catalog;
+
+	return search(&c->names[OBJECT_TABLE], name);
+}
 
 static int load(struct ksql_db *db, uint64_t commits, sqlite3_int64 schema)
 {
@@ -117,6 +146,7 @@ static int load(struct ksql_db *db, uint64_t commits, sqlite3_int64 schema)
 	db->schemas++;
 	catalog_free(db->catalog);
 	db->catalog = c;
+	tracked_purge(db, c->names[OBJECT_TABLE].count, is_table, c);
 	return 0;
 }
 
@@ -168,24 +198,6 @@ static int refresh(struct ksql_db *db, enum object kind)
 	if (!err && kind == OBJECT_METRIC && !db->catalog->have_metrics)
 		err = load_metrics(db);
 	return err;
-}
-
-static bool search(const struct names *n, const char *name)
-{
-	size_t low = 0, high = n->count;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-		int order = strcmp(n->name[middle], name);
-
-		if (!order)
-			return true;
-		if (order < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return false;
 }
 
 int catalog_has(struct ksql_db *db, enum object kind, const char *name)

@@ -19,6 +19,7 @@ enum object {
 	OBJECT_TABLE,
 	OBJECT_VIEW,
 	OBJECT_INDEX,
+	OBJECT_VIRTUAL, /* a virtual table, which is a table as well */
 	OBJECT_METRIC, /* a view with a column "value" */
 	OBJECTS
 };

@@ -38,7 +38,7 @@ static int committed(void *arg, sqlite3 *lite, const char *schema, int frames)
 
 	(void)lite;
 	(void)schema; /* no other has a log */
-	db_changed(c->db);
+	db_changed(c->db, c);
 	if (frames >= CHECKPOINT_FRAMES)
 		conn_checkpoint(c);
 	return SQLITE_OK;
@@ -46,13 +46,19 @@ static int committed(void *arg, sqlite3 *lite, const char *schema, int frames)
 
 /* --- the pool ------------------------------------------------------------ */
 
-void conn_close(struct conn *c)
+void conn_forget_kept(struct conn *c)
 {
 	size_t i;
 
 	for (i = 0; i < CONN_STATEMENTS; i++)
 		conn_discard(&c->kept[i]);
+}
+
+void conn_close(struct conn *c)
+{
+	conn_forget_kept(c);
 	sqlite3_close(c->lite);
+	changes_free(c);
 	ksql_free(c);
 }
 
@@ -88,9 +94,11 @@ static int conn_open(struct ksql_db *db, struct conn **out)
 {
 	int err = open_store(db, db->store, policy_install, out);
 
-	if (!err)
-		sqlite3_wal_hook((*out)->lite, committed, *out);
-	return err;
+	if (err)
+		return err;
+	sqlite3_wal_hook((*out)->lite, committed, *out);
+	changes_begin(*out);
+	return 0;
 }
 
 int conn_open_scratch(struct ksql_db *db, struct store *store,
@@ -154,6 +162,7 @@ bool conn_take(struct conn *c, const char *sql, size_t len, struct query *q)
 {
 	size_t i;
 
+	changes_prepare(c);
 	for (i = 0; i < CONN_STATEMENTS && c->kept[i].stmt; i++) {
 		if (c->kept[i].len != len ||
 		    memcmp(sqlite3_sql(c->kept[i].stmt), sql, len) != 0)
@@ -192,10 +201,16 @@ int conn_prepare(struct conn *c, const char *sql, size_t len, struct query *q,
 	if (rc == SQLITE_ERROR && !look_at_schema(c))
 		rc = sqlite3_prepare_v3(c->lite, sql, (int)len, 0, &q->stmt,
 					&tail);
-	if (rc)
+	if (rc) {
+		changes_prepared(c, q);
 		return conn_fault(c, rc, f);
+	}
 	*used = (size_t)(tail - sql);
 	q->len = *used;
+	if (changes_prepared(c, q)) {
+		conn_discard(q);
+		return fault_set(f, -ENOMEM, -1, "out of memory");
+	}
 	return 0;
 }
 
@@ -203,6 +218,7 @@ void conn_discard(struct query *q)
 {
 	sqlite3_finalize(q->stmt);
 	shape_free(q->shape);
+	ksql_free(q->targets);
 	*q = (struct query){ 0 };
 }
 

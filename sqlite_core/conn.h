@@ -8,6 +8,7 @@
 #ifndef KSQL_CONN_H
 #define KSQL_CONN_H
 
+#include "changes.h"
 #include "error.h"
 #include "port/types.h"
 #include "sqlite3.h"
@@ -33,6 +34,7 @@ struct query {
 	size_t len; /* of its text, which sqlite3_sql() has */
 	bool proven; /* it was kept, and asked for again */
 	struct shape *shape; /* owned; exec.c's, NULL until it ran */
+	char *targets; /* owned; what it may change (changes.h); NULL: nothing */
 };
 
 struct conn {
@@ -49,6 +51,8 @@ struct conn {
 	uint32_t io_calls; /* since the last look */
 	uint64_t denied; /* mem_stats.denied at its beginning */
 	uint64_t too_deep; /* mem_stats.too_deep, likewise */
+
+	struct conn_changes changes;
 
 	/* The busy handler's. */
 	unsigned long busy_seen;
@@ -92,6 +96,8 @@ bool conn_take(struct conn *c, const char *sql, size_t len, struct query *q);
 void conn_retire(struct conn *c, struct query *q);
 /** conn_discard() - finalise it. */
 void conn_discard(struct query *q);
+/** conn_forget_kept() - all that are kept. */
+void conn_forget_kept(struct conn *c);
 
 /** conn_run_begin() - from now on, at most @budget_ns of running (0: no bound). */
 void conn_run_begin(struct conn *c, int64_t budget_ns);

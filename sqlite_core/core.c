@@ -11,6 +11,7 @@
 #include "memvfs.h"
 #include "mutex.h"
 #include "outcome.h"
+#include "tracked.h"
 
 #define SOURCE_MAX	    255u
 #define MIN_SIZE	    (16u * KSQL_PAGE_SIZE)
@@ -121,11 +122,13 @@ int engine_db_configure(struct ksql_db *db, const struct ksql_options *options)
 	db->options.max_result = options->max_result;
 	db->options.busy_ms = options->busy_ms;
 	db->options.max_sql = options->max_sql;
+	db->options.exact = options->exact;
 	__atomic_store_n(&db->options.timeout_ms, options->timeout_ms,
 			 __ATOMIC_RELAXED); /* db_timeout_ns() has no lock */
 	__atomic_store_n(&db->epoch, db->epoch + 1, __ATOMIC_RELEASE);
 	port_spin_unlock(&db->lock);
 	store_set_size(db->store, options->size);
+	tracked_forget_sizes(db);
 	return 0;
 }
 
@@ -136,6 +139,7 @@ static void db_free(struct ksql_db *db)
 {
 	outcome_forget(db);
 	catalog_free(db->catalog);
+	tracked_free(db);
 	while (db->idle) {
 		struct conn *c = db->idle;
 

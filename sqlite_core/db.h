@@ -12,6 +12,9 @@ struct catalog;
 struct conn;
 struct outcome;
 struct store;
+struct tracked;
+
+#define TRACKED_BUCKETS 256u
 
 struct ksql_db {
 	struct ksql_db *next; /* in the registry; under its mutex */
@@ -25,6 +28,16 @@ struct ksql_db {
 	int64_t changed_ns; /* atomic: time of the last one */
 	uint64_t statements,
 		failures; /* atomic: of users, that ran; that failed */
+
+	struct port_spin
+		tracked_lock; /* protects these, and what they point to */
+	struct tracked *tracked[TRACKED_BUCKETS]; /* owned; tables by name */
+	uint64_t tracked_count;
+	uint64_t all_version; /* of the last commit that changed no known table */
+	int64_t all_changed_ns; /* its time */
+	uint32_t sizes_epoch; /* counts changes of what is known of their sizes */
+	uint32_t watching; /* atomic: files "changes" that are open */
+	uint32_t recording; /* atomic: connections that hold rows for them */
 
 	struct port_spin watch_lock; /* protects the list; held over its calls */
 	struct ksql_watch *watches; /* their hosts' */

@@ -6,6 +6,7 @@
 
 #include "port/cstd.h"
 #include "catalog.h"
+#include "conn.h"
 #include "db.h"
 #include "gate.h"
 
@@ -13,12 +14,14 @@
  * First the count, then those who wait: whoever is woken, or looks after it has
  * begun to wait, finds the count changed.
  */
-void db_changed(struct ksql_db *db)
+void db_changed(struct ksql_db *db, struct conn *c)
 {
 	struct ksql_watch *w;
+	uint64_t version;
 
 	__atomic_store_n(&db->changed_ns, port_realtime_ns(), __ATOMIC_RELAXED);
-	__atomic_fetch_add(&db->commits, 1, __ATOMIC_SEQ_CST);
+	version = __atomic_add_fetch(&db->commits, 1, __ATOMIC_SEQ_CST);
+	changes_committed(c, version);
 	port_spin_lock(&db->watch_lock);
 	for (w = db->watches; w; w = w->next)
 		w->changed(w);

@@ -8,6 +8,7 @@
 
 #include "buf.h"
 
+struct conn;
 struct ksql_db;
 
 /**
@@ -15,8 +16,9 @@ struct ksql_db;
  *
  * To be called once for each, when others can see what it did and before who
  * committed is told that it went well.
+ * @c: the connection that did
  */
-void db_changed(struct ksql_db *db);
+void db_changed(struct ksql_db *db, struct conn *c);
 
 /**
  * events_text() - what the file "events" shows now

@@ -17,6 +17,7 @@ void run_begin(struct run *r, struct conn *c, struct query *q)
 	r->query = *q;
 	r->budget_ns = db_timeout_ns(c->db);
 	*q = (struct query){ 0 };
+	changes_run(c, r->query.targets, &r->changes);
 }
 
 void run_resume(struct run *r)
@@ -77,8 +78,10 @@ int run_step(struct run *r, struct fault *f)
 {
 	int rc = sqlite3_step(r->query.stmt);
 
-	if (rc != SQLITE_ROW && rc != SQLITE_DONE)
+	if (rc != SQLITE_ROW && rc != SQLITE_DONE) {
+		r->changes.failed = true;
 		return conn_fault(r->conn, rc, f);
+	}
 	if (fit_shape(r) || (rc == SQLITE_ROW && load_row(r)))
 		return fault_set(f, -ENOMEM, -1, "out of memory");
 	return rc == SQLITE_ROW;
@@ -86,8 +89,35 @@ int run_step(struct run *r, struct fault *f)
 
 void run_end(struct run *r)
 {
-	if (r->query.stmt)
-		conn_retire(r->conn, &r->query);
+	if (!r->query.stmt)
+		return;
+	changes_ran(r->conn, r->query.targets, &r->changes);
+	conn_retire(r->conn, &r->query);
+}
+
+int ask_number(struct conn *c, char *sql, sqlite3_int64 *number,
+	       struct fault *f)
+{
+	struct query q;
+	size_t used;
+	struct run r;
+	int step;
+
+	*number = -1;
+	if (!sql)
+		return fault_set(f, -ENOMEM, -1, "out of memory");
+	step = conn_prepare(c, sql, strlen(sql), &q, &used, f);
+	if (!step) {
+		run_begin(&r, c, &q);
+		run_resume(&r);
+		step = run_step(&r, f);
+		if (step > 0)
+			*number = r.query.shape->values[0].integer;
+		run_pause(&r);
+		run_end(&r);
+	}
+	sqlite3_free(sql);
+	return step < 0 ? step : 0;
 }
 
 /* --- rows to text -------------------------------------------------------- */

@@ -16,6 +16,7 @@ struct run {
 	struct conn *conn;
 	struct query query; /* owned; ->stmt NULL: nothing runs */
 	int64_t budget_ns; /* of running time left; 0: no bound */
+	struct run_changes changes;
 };
 
 /*
@@ -44,6 +45,16 @@ int run_step(struct run *r, struct fault *f);
 void run_pause(struct run *r);
 /** run_end() - the statement goes back to its connection.  Harmless when none runs. */
 void run_end(struct run *r);
+
+/**
+ * ask_number() - the number in the first row of a statement of our own
+ * @sql: of sqlite3_mprintf(); taken over; NULL: there was no memory for it
+ * @number: out; -1 if there is no row
+ *
+ * Return: 0 or f->err.
+ */
+int ask_number(struct conn *c, char *sql, sqlite3_int64 *number,
+	       struct fault *f);
 
 /* A running statement whose rows become text. */
 struct stream {

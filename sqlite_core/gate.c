@@ -122,6 +122,7 @@ void ksql_options_default(struct ksql_options *o)
 	o->timeout_ms = 30000;
 	o->busy_ms = 5000;
 	o->max_sql = 16u << 20;
+	o->exact = 16u << 20;
 }
 
 static void call_db_options(void *arg)
@@ -276,6 +277,28 @@ int ksql_node_exists(struct ksql_db *db, struct ksql_node *node)
 	struct call c = { .db = db, .node = node };
 
 	return (int)enter(call_node_exists, &c, NULL);
+}
+
+static void call_node_version(void *arg)
+{
+	struct call *c = arg;
+
+	c->ret = (int64_t)engine_node_version(c->db, c->node);
+}
+
+uint64_t ksql_node_version(struct ksql_db *db, struct ksql_node *node)
+{
+	struct call c = { .db = db, .node = node };
+
+	return (uint64_t)enter(call_node_version, &c, NULL);
+}
+
+bool ksql_node_same(const struct ksql_node *a, const struct ksql_node *b)
+{
+	const char *x = head(a)->object, *y = head(b)->object;
+
+	return head(a)->kind == head(b)->kind &&
+	       (x && y ? strcmp(x, y) == 0 : x == y);
 }
 
 struct ksql_node *ksql_node_get(struct ksql_node *node)
@@ -453,13 +476,17 @@ long ksql_read(struct ksql_file *f, const struct ksql_caller *caller, void *buf,
 		done += part;
 		if (part)
 			continue;
-		if (at_end(f, pos + done))
+		if (at_end(f, pos + done) || (f->waits && done))
 			break;
 		c.pos = pos + done;
 		err = (int)enter(call_fill, &c, caller);
 	}
 	if (f->stream)
 		f->cursor = pos + done;
+	__atomic_store_n(&f->unread, f->cursor < f->window_pos + f->window_len,
+			 __ATOMIC_RELAXED);
+	if (err == -EAGAIN && done)
+		err = 0;
 	if (err &&
 	    done) { /* what was read counts; the error is the next read's */
 		f->error = err;
@@ -489,6 +516,15 @@ unsigned int ksql_poll(const struct ksql_file *f)
 {
 	unsigned int ready = KSQL_POLL_READ | KSQL_POLL_WRITE;
 
+	if (f->waits)
+		return __atomic_load_n(&f->unread, __ATOMIC_RELAXED) ||
+				       __atomic_load_n(f->count,
+						       __ATOMIC_SEQ_CST) !=
+					       __atomic_load_n(
+						       &f->seen,
+						       __ATOMIC_SEQ_CST) ?
+			       KSQL_POLL_READ :
+			       0;
 	if (f->count && __atomic_load_n(f->count, __ATOMIC_SEQ_CST) !=
 				__atomic_load_n(&f->seen, __ATOMIC_RELAXED))
 		ready |= KSQL_POLL_CHANGED;

@@ -31,6 +31,8 @@ struct ksql_file {
 	/* A file that can be waited on is made anew when read from its beginning. */
 	const uint64_t *count; /* atomic: grows with each change; NULL: none */
 	uint64_t seen; /* atomic: it, when the content was made */
+	bool waits; /* nothing to read is not its end; @seen was read of @count */
+	bool unread; /* atomic: and the window holds more */
 };
 
 struct file_ops {
@@ -62,6 +64,7 @@ int engine_lookup(struct ksql_db *db, struct ksql_node *dir, const char *name,
 		  size_t len, struct ksql_node **node);
 int engine_node_exists(struct ksql_db *db, struct ksql_node *node);
 void engine_node_free(struct ksql_node *node);
+uint64_t engine_node_version(struct ksql_db *db, struct ksql_node *node);
 int engine_make(struct ksql_db *db, struct ksql_node *dir, const char *name,
 		size_t len, const struct ksql_caller *caller, bool is_dir,
 		struct ksql_node **node);
@@ -80,6 +83,9 @@ int engine_open(struct ksql_db *db, struct ksql_node *node,
 struct node_head {
 	uint32_t users; /* atomic */
 	uint64_t ino;
+	const void *kind; /* the same for all nodes of a kind */
+	const char *
+		object; /* of the node's; NULL: there is but one of that kind */
 	bool is_dir, is_stream, is_written;
 };
 

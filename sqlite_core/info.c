@@ -44,7 +44,7 @@ int info_features(struct ksql_db *db, const struct ksql_node *node,
 		out,
 		"query csv json ndjson tsv rows\n"
 		"result csv json ndjson tsv\n"
-		"tables csv json ndjson tsv schema columns count\n"
+		"tables csv json ndjson tsv schema columns count changes\n"
 		"views csv json ndjson tsv schema columns count value\n"
 		"indexes schema table columns\n"
 		"metrics 1\n"
@@ -85,6 +85,7 @@ int info_limits(struct ksql_db *db, const struct ksql_node *node,
 	put_count(out, "size", o.size);
 	put_count(out, "max_result", o.max_result);
 	put_count(out, "max_sql", o.max_sql);
+	put_count(out, "exact", o.exact);
 	put_count(out, "timeout", o.timeout_ms);
 	put_count(out, "busy", o.busy_ms);
 	return done(out);

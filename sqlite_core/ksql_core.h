@@ -67,10 +67,12 @@ struct ksql_core_config {
  * @busy_ms: how long a statement waits for a lock
  * @max_result: bytes that the rows of one materialised result may take
  * @max_sql: bytes of one statement, its parameters included
+ * @exact: bytes of pages that a table may have for stat() to know its rows' sizes
  */
 struct ksql_options {
 	uint64_t size;
 	uint64_t max_result;
+	uint64_t exact;
 	uint32_t timeout_ms;
 	uint32_t busy_ms;
 	uint32_t max_sql;
@@ -152,7 +154,7 @@ KSQL_API void ksql_options_default(struct ksql_options *options);
 /**
  * ksql_option_set() - a limit by its name, as it stands among mount options
  * @options: one of them changed
- * @key: "size", "timeout", "busy", "max_result", "max_sql"
+ * @key: "size", "timeout", "busy", "max_result", "max_sql", "exact"
  * @value: a decimal number: milliseconds, or bytes with k, m, g, t, p, e behind
  *	them, or a percentage of RAM ("10%")
  *
@@ -299,6 +301,22 @@ KSQL_API int ksql_make(struct ksql_db *db, struct ksql_node *dir,
  */
 KSQL_API int ksql_remove(struct ksql_db *db, struct ksql_node *node,
 			 const struct ksql_caller *caller);
+
+/**
+ * ksql_node_version() - a number that grows when what a node shows has changed
+ * @db: held
+ * @node: a table's folder, a file of it, or "events"
+ *
+ * The number of the last commit that changed it, as "data_version" has it.
+ * Return: 0 where that is not known.
+ */
+KSQL_API uint64_t ksql_node_version(struct ksql_db *db, struct ksql_node *node);
+
+/**
+ * ksql_node_same() - do two nodes name the same?  Does not sleep.
+ */
+KSQL_API bool ksql_node_same(const struct ksql_node *a,
+			     const struct ksql_node *b);
 
 /** ksql_node_get() - take another count of a node.  Does not sleep. */
 KSQL_API struct ksql_node *ksql_node_get(struct ksql_node *node);

@@ -10,6 +10,7 @@
 #include "mem.h"
 #include "open.h"
 #include "render.h"
+#include "tracked.h"
 
 #define NAME_MAX_BYTES 255u
 
@@ -23,6 +24,7 @@ static const struct entry table_entries[] = {
 	{ .name = "schema", .kind = KIND_CONTENT, .content = table_schema },
 	{ .name = "columns", .kind = KIND_CONTENT, .content = table_columns },
 	{ .name = "count", .kind = KIND_CONTENT, .content = table_count },
+	{ .name = "changes", .kind = KIND_CHANGES },
 	{ .name = NULL },
 };
 
@@ -230,8 +232,11 @@ static struct ksql_node *node_new(const struct entry *entry, char *object)
 	node->object = object;
 	node->head.users = 1;
 	node->head.ino = node_number(entry, object);
+	node->head.kind = entry;
+	node->head.object = object;
 	node->head.is_dir = is_dir_entry(entry);
-	node->head.is_stream = entry->kind == KIND_QUERY;
+	node->head.is_stream = entry->kind == KIND_QUERY ||
+			       entry->kind == KIND_CHANGES;
 	node->head.is_written = entry->kind == KIND_QUERY ||
 				entry->kind == KIND_IMAGE;
 	return node;
@@ -346,6 +351,50 @@ int engine_remove(struct ksql_db *db, struct ksql_node *node,
 	return node->entry->remove(db, node, caller);
 }
 
+/* Is it a table's folder, or a file of it? */
+static bool is_tables(const struct ksql_node *node)
+{
+	return node->object && node->object_kind == OBJECT_TABLE;
+}
+
+uint64_t engine_node_version(struct ksql_db *db, struct ksql_node *node)
+{
+	struct table_facts facts;
+
+	if (node->entry->kind == KIND_EVENTS)
+		return __atomic_load_n(&db->commits, __ATOMIC_SEQ_CST);
+	if (!is_tables(node) || tracked_facts(db, node->object, &facts))
+		return 0;
+	return facts.version;
+}
+
+/* Times and sizes of a table's own, as long as nothing changes it. */
+static int table_attr(struct ksql_db *db, struct ksql_node *node, uint32_t uid,
+		      struct ksql_attr *attr)
+{
+	unsigned int place = (unsigned int)(node->entry - table_entries);
+	struct table_facts facts;
+	int err = tracked_facts(db, node->object, &facts);
+
+	if (err)
+		return err;
+	attr->mtime_ns = facts.changed_ns;
+	if (is_dir_entry(node->entry))
+		return 0;
+	if (place < TRACKED_FILES && facts.have_size[place]) {
+		attr->size = facts.size[place];
+		return 0;
+	}
+	err = open_size(db, node, uid, &attr->size);
+	if (err)
+		return err;
+	err = catalog_has(db, OBJECT_VIRTUAL, node->object);
+	if (!err && place < TRACKED_FILES)
+		tracked_set_size(db, node->object, facts.version, place,
+				 attr->size);
+	return err < 0 ? err : 0;
+}
+
 int engine_getattr(struct ksql_db *db, struct ksql_node *node,
 		   const struct ksql_caller *caller, struct ksql_attr *attr)
 {
@@ -356,6 +405,8 @@ int engine_getattr(struct ksql_db *db, struct ksql_node *node,
 	attr->ino = node->head.ino;
 	attr->mtime_ns = __atomic_load_n(&db->changed_ns, __ATOMIC_RELAXED);
 	attr->size = 0;
+	if (is_tables(node))
+		return table_attr(db, node, caller->uid, attr);
 	return is_dir_entry(node->entry) ?
 		       0 :
 		       open_size(db, node, caller->uid, &attr->size);

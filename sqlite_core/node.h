@@ -24,6 +24,7 @@ enum kind {
 	KIND_EVENTS,
 	KIND_DATA, /* entry.arg: enum format */
 	KIND_IMAGE,
+	KIND_CHANGES,
 	KIND_CONTENT, /* entry.content makes it */
 	KIND_RUN, /* likewise, by running what a user wrote: no size is known */
 };

@@ -19,6 +19,8 @@
 #include "node.h"
 #include "outcome.h"
 #include "session.h"
+#include "size.h"
+#include "tracked.h"
 
 void file_show(struct ksql_file *f, const struct buf *b, uint64_t pos,
 	       bool last)
@@ -438,6 +440,8 @@ static int open_kind(struct ksql_db *db, struct ksql_node *node,
 		return events_open(db, file);
 	case KIND_DATA:
 		return data_open(db, node, file);
+	case KIND_CHANGES:
+		return changes_open(db, node, file);
 	case KIND_IMAGE:
 		return image_open(db, caller, flags, file);
 	default:
@@ -507,6 +511,12 @@ int open_size(struct ksql_db *db, struct ksql_node *node, uint32_t uid,
 		err = outcome_bytes(o, node->entry, size);
 		outcome_put(o);
 		return err;
+	case KIND_DATA:
+		if (node->object_kind == OBJECT_TABLE)
+			return size_of_data(db, node->object, node->entry->arg,
+					    size);
+		*size = 0; /* a view would have to run */
+		return 0;
 	default:
 		*size = 0;
 		return 0;

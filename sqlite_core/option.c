@@ -21,6 +21,7 @@ static const struct option {
 	{ "busy", offsetof(struct ksql_options, busy_ms), false, false },
 	{ "max_result", offsetof(struct ksql_options, max_result), true, true },
 	{ "max_sql", offsetof(struct ksql_options, max_sql), false, true },
+	{ "exact", offsetof(struct ksql_options, exact), true, true },
 };
 
 #define NUMBER_MAX (~(uint64_t)0)

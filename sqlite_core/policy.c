@@ -100,6 +100,48 @@ static int may_pragma(struct conn *c, const char *name, const char *arg)
 
 /* --- the authorizer ------------------------------------------------------ */
 
+/* What it may do to which table, for changes.c. */
+static void note_target(struct conn *c, int action, const char *first,
+			const char *second, const char *schema)
+{
+	bool elsewhere = schema && sqlite3_stricmp(schema, "main") != 0;
+
+	switch (action) {
+	case SQLITE_INSERT:
+	case SQLITE_UPDATE:
+	case SQLITE_DELETE:
+		changes_target(c, elsewhere ? TOUCH_NOTHING : TOUCH_ROWS,
+			       first);
+		break;
+	case SQLITE_CREATE_TABLE:
+	case SQLITE_DROP_TABLE:
+	case SQLITE_CREATE_VTABLE:
+	case SQLITE_DROP_VTABLE:
+		if (!elsewhere)
+			changes_target(c, TOUCH_WHOLE, first);
+		break;
+	case SQLITE_CREATE_INDEX:
+	case SQLITE_DROP_INDEX:
+	case SQLITE_CREATE_TRIGGER:
+	case SQLITE_DROP_TRIGGER:
+		if (!elsewhere)
+			changes_target(c, TOUCH_SCHEMA, second);
+		break;
+	case SQLITE_ALTER_TABLE: /* it does not say the new name */
+	case SQLITE_ATTACH: /* VACUUM's */
+		changes_target(c, TOUCH_ALL, NULL);
+		break;
+	case SQLITE_SAVEPOINT:
+		changes_target(c,
+			       first[0] == 'B' ? TOUCH_SAVEPOINT :
+			       first[0] == 'R' && first[1] == 'E' ?
+						 TOUCH_RELEASE :
+						 TOUCH_ROLLBACK,
+			       second);
+		break;
+	}
+}
+
 /* There are no files: VACUUM attaches "", and a user may have a scratch database. */
 static int may_attach(struct conn *c, const char *name)
 {
@@ -116,6 +158,7 @@ static int authorize(void *arg, int action, const char *first,
 	struct conn *c = arg;
 
 	(void)trigger;
+	note_target(c, action, first, second, schema);
 	switch (action) {
 	case SQLITE_PRAGMA:
 		return may_pragma(c, first, second);

@@ -37,6 +37,7 @@ class Options(ctypes.Structure):
     _fields_ = (
         ("size", ctypes.c_uint64),
         ("max_result", ctypes.c_uint64),
+        ("exact", ctypes.c_uint64),
         ("timeout_ms", ctypes.c_uint32),
         ("busy_ms", ctypes.c_uint32),
         ("max_sql", ctypes.c_uint32),
@@ -126,6 +127,8 @@ _PROTOTYPES: dict[str, tuple[Any, ...]] = {
         ctypes.c_bool,
         _OUT,
     ),
+    "ksql_node_version": (ctypes.c_uint64, _P, _P),
+    "ksql_node_same": (ctypes.c_bool, _P, _P),
     "ksql_remove": (ctypes.c_int, _P, _P, _CALLER),
     "ksql_opendir": (ctypes.c_int, _P, _P, _CALLER, _OUT),
     "ksql_readdir": (ctypes.c_int, _P, ctypes.c_uint64, ctypes.POINTER(Dirent)),

@@ -383,7 +383,6 @@ def test_closedir_of_nothing(engine: Engine) -> None:
 def test_attr(db: Db) -> None:
     db.batch("CREATE TABLE t(a)")
     first = db.attr("").mtime_ns
-    assert db.attr("tables/t/data.csv").size == 0
     db.batch("INSERT INTO t VALUES(12)")
     assert db.attr("").mtime_ns > first
     db.batch("SELECT * FROM t")
@@ -582,6 +581,6 @@ def test_files_outlive_lookups_from_many_threads(db: Db) -> None:
 
 
 def test_structures_have_the_sizes_of_c(lib: ctypes.CDLL) -> None:
-    assert ctypes.sizeof(Options) == 32
+    assert ctypes.sizeof(Options) == 40
     assert ctypes.sizeof(Attr) == 24
     assert ctypes.sizeof(Caller) == 24
