@@ -7,6 +7,7 @@
 #define KSQLFS_COMPAT_H
 
 #include <linux/dcache.h>
+#include <linux/err.h>
 #include <linux/fs.h>
 #include <linux/version.h>
 
@@ -65,6 +66,15 @@ static inline void ksqlfs_init_times(struct inode *inode)
 #define KSQLFS_CREATE_HOW umode_t mode
 #else
 #define KSQLFS_CREATE_HOW umode_t mode, bool excl
+#endif
+
+/* 6.15: mkdir() gives a dentry: NULL for the one that it was given. */
+#if KSQLFS_SINCE(6, 15)
+#define KSQLFS_MKDIR	       struct dentry *
+#define KSQLFS_MKDIR_DONE(err) ERR_PTR(err)
+#else
+#define KSQLFS_MKDIR	       int
+#define KSQLFS_MKDIR_DONE(err) (err)
 #endif
 
 /* 6.17: a superblock's dentry operations are set by a function. */

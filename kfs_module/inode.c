@@ -4,8 +4,9 @@
  *
  * Nothing is remembered between two uses of a name: a dentry goes when its last
  * user does, and is asked again whether it still names something each time it
- * is walked over.  Names come and go by SQL alone, so mkdir(), unlink(),
- * rename() and the like have no operation here, which the VFS takes for EPERM.
+ * is walked over.  Where names can be made, and by whom they are taken away, the
+ * engine knows.  unlink(), rename() and the like have no operation here, which
+ * the VFS takes for EPERM.
  */
 #include <linux/dcache.h>
 #include <linux/fs.h>
@@ -66,11 +67,53 @@ static struct dentry *ksqlfs_lookup(struct inode *dir, struct dentry *dentry,
 	return d_splice_alias(inode, dentry);
 }
 
+/*
+ * The VFS holds @dir's lock and has found no such name: @dentry is ours, negative
+ * and not hashed.  Its mode is the engine's to say.
+ */
+static int ksqlfs_make(struct inode *dir, struct dentry *dentry, bool is_dir)
+{
+	const struct ksql_caller caller = ksqlfs_caller();
+	const struct qstr *name = &dentry->d_name;
+	struct ksql_node *node;
+	struct inode *inode;
+	int err;
+
+	err = ksql_make(ksqlfs_db(dir), ksqlfs_node(dir), name->name, name->len,
+			&caller, is_dir, &node);
+	if (err)
+		return err;
+	ksql_node_get(node);
+	inode = ksqlfs_inode_new(dir->i_sb, node);
+	if (inode) {
+		d_add(dentry, inode);
+	} else {
+		ksql_remove(ksqlfs_db(dir), node, &caller);
+		err = -ENOMEM;
+	}
+	ksql_node_put(node);
+	return err;
+}
+
 /* open(O_CREAT) of what is not there; without this operation it were EACCES. */
 static int ksqlfs_create(struct ksqlfs_idmap *idmap, struct inode *dir,
 			 struct dentry *dentry, KSQLFS_CREATE_HOW)
 {
-	return -EPERM;
+	return ksqlfs_make(dir, dentry, false);
+}
+
+static KSQLFS_MKDIR ksqlfs_mkdir(struct ksqlfs_idmap *idmap, struct inode *dir,
+				 struct dentry *dentry, umode_t mode)
+{
+	return KSQLFS_MKDIR_DONE(ksqlfs_make(dir, dentry, true));
+}
+
+static int ksqlfs_rmdir(struct inode *dir, struct dentry *dentry)
+{
+	const struct ksql_caller caller = ksqlfs_caller();
+	struct inode *inode = d_inode(dentry);
+
+	return ksql_remove(ksqlfs_db(inode), ksqlfs_node(inode), &caller);
 }
 
 static int ksqlfs_getattr(struct ksqlfs_idmap *idmap, const struct path *path,
@@ -111,6 +154,8 @@ static int ksqlfs_setattr(struct ksqlfs_idmap *idmap, struct dentry *dentry,
 static const struct inode_operations ksqlfs_dir_inode_ops = {
 	.lookup = ksqlfs_lookup,
 	.create = ksqlfs_create,
+	.mkdir = ksqlfs_mkdir,
+	.rmdir = ksqlfs_rmdir,
 	.getattr = ksqlfs_getattr,
 	.setattr = ksqlfs_setattr,
 };
@@ -206,6 +251,7 @@ struct inode *ksqlfs_inode_new(struct super_block *sb, struct ksql_node *node)
 {
 	const struct ksqlfs_sb *fs = ksqlfs_sb(sb);
 	struct inode *inode = new_inode(sb);
+	u32 uid, gid;
 
 	if (!inode) {
 		ksql_node_put(node);
@@ -215,7 +261,11 @@ struct inode *ksqlfs_inode_new(struct super_block *sb, struct ksql_node *node)
 	inode->i_ino = ksql_node_ino(node);
 	inode->i_uid = fs->uid;
 	inode->i_gid = fs->gid;
-	inode->i_mode = ksql_node_mode(node, fs->mode) & 0777;
+	if (ksql_node_owner(node, &uid, &gid)) {
+		inode->i_uid = make_kuid(&init_user_ns, uid);
+		inode->i_gid = make_kgid(&init_user_ns, gid);
+	}
+	inode->i_mode = ksql_node_mode(node, fs->mode) & (S_ISVTX | 0777);
 	ksqlfs_init_times(inode);
 	if (ksql_node_is_dir(node)) {
 		/* One link, not two: who counts links to find subdirectories must not. */

@@ -339,15 +339,29 @@ bool ksql_node_is_stream(const struct ksql_node *node)
 
 uint32_t ksql_node_mode(const struct ksql_node *node, uint32_t mount_mode)
 {
-	uint32_t readers = (mount_mode & 0444u), mode = readers;
+	const struct node_head *h = head(node);
+	uint32_t mode, writers;
 
-	if (head(node)->is_dir)
-		return mount_mode & 0777u;
-	if (head(node)->is_written) {
-		mode |= (readers & 0440u) >> 1;
-		mode |= mount_mode & 0002u;
-	}
+	if (h->has_owner)
+		mount_mode = 0700;
+	mode = mount_mode & (h->is_dir ? 0777u : 0444u);
+	writers = (mount_mode & 0440u) >> 1 | (mount_mode & 0002u);
+	if (h->is_written || h->is_made_in)
+		mode |= writers;
+	if (h->is_sticky)
+		mode |= 01000u;
 	return mode;
+}
+
+bool ksql_node_owner(const struct ksql_node *node, uint32_t *uid, uint32_t *gid)
+{
+	const struct node_head *h = head(node);
+
+	if (!h->has_owner)
+		return false;
+	*uid = h->uid;
+	*gid = h->gid;
+	return true;
 }
 
 static void call_getattr(void *arg)

@@ -340,10 +340,24 @@ KSQL_API bool ksql_node_is_stream(const struct ksql_node *node);
  *
  * Directories have the mount's own.  A class that may read the directory may
  * read files; owner and group, where they may read, may also write those that
- * are written; others may only with the mount's o+w.  Does not sleep.
+ * are written, and directories in which names can be made; others may only with
+ * the mount's o+w.  Of a node with an owner of its own they are the owner's
+ * alone, whatever the mount's.  A directory may have the sticky bit (01000).
+ * Does not sleep.
  */
 KSQL_API uint32_t ksql_node_mode(const struct ksql_node *node,
 				 uint32_t mount_mode);
+
+/**
+ * ksql_node_owner() - whose a node is, if not the mount's owner's
+ * @node: a node
+ * @uid, @gid: out, if it has an owner: as in the &struct ksql_caller that made it
+ *
+ * Never changes.  Does not sleep.
+ * Return: has it one of its own?
+ */
+KSQL_API bool ksql_node_owner(const struct ksql_node *node, uint32_t *uid,
+			      uint32_t *gid);
 
 /**
  * ksql_getattr() - what stat() shows, for this caller

@@ -239,6 +239,8 @@ static struct ksql_node *node_new(const struct entry *entry, char *object)
 			       entry->kind == KIND_CHANGES;
 	node->head.is_written = entry->kind == KIND_QUERY ||
 				entry->kind == KIND_IMAGE;
+	node->head.is_made_in = entry->make != NULL;
+	node->head.is_sticky = entry->sticky;
 	return node;
 }
 

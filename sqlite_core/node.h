@@ -43,6 +43,7 @@ struct entry {
 		    struct ksql_node **node);
 	int (*remove)(struct ksql_db *db, struct ksql_node *node,
 		      const struct ksql_caller *caller);
+	bool sticky; /* what is made in it is its owner's alone to take away */
 	const struct entry *children; /* ended by one without a name */
 	const struct entry
 		*each; /* its name is what follows the object's, or NULL */

@@ -16,7 +16,7 @@ from cffi import FFI
 
 HERE = Path(__file__).resolve().parent
 PROJECT = HERE.parents[1]
-SOURCES = ("host.c", "ops.c", "nodes.c", "client.c")
+SOURCES = ("host.c", "request.c", "ops.c", "file.c", "nodes.c", "client.c")
 
 
 def pkg_config(option: str) -> list[str]:

@@ -288,7 +288,7 @@ static bool look_at_suspects(struct host *host)
 	for (worker = host->workers; worker; worker = worker->next) {
 		thread = __atomic_load_n(&worker->suspect, __ATOMIC_ACQUIRE);
 		if (thread && client_is_signalled(thread))
-			ops_cancel(worker);
+			file_cancel(worker);
 		left |= thread != 0;
 	}
 	pthread_mutex_unlock(&host->lock);
@@ -325,7 +325,7 @@ static void wait_for_end(struct host *host, int signals_fd)
 		if (fds[SIGNALS].revents || fds[ENDED].revents)
 			return;
 		if (was_told(host->changed_fd))
-			ops_wake_pollers(host);
+			file_wake_pollers(host);
 		if (was_told(host->suspect_fd) || suspects)
 			suspects = look_at_suspects(host);
 	}

@@ -3,7 +3,10 @@
  * host.h - the FUSE host: the engine's tree as libfuse's low-level calls.
  *
  *	host.c	   one mount: the session, its threads, its end (the call for Python)
- *	ops.c	   each FUSE request as a call of ksql_core.h, and its errno
+ *	request.c  what is the same for every FUSE request; permission bits
+ *	ops.c	   requests about names, directories and the mount, each as a
+ *		   call of ksql_core.h
+ *	file.c	   likewise about open files
  *	nodes.c	   which node a FUSE node id stands for
  *	client.c   what /proc tells of the process that made a request
  */
@@ -113,9 +116,49 @@ void host_suspect(struct host *host);
 int host_limits(struct ksql_options *options, const char *text, char *message,
 		size_t size);
 
+/* request.c */
+struct ksql_caller request_begin(fuse_req_t req);
+void request_end(fuse_req_t req);
+void request_reply(fuse_req_t req, int err);
+bool request_may(fuse_req_t req, const struct ksql_node *node,
+		 unsigned int want);
+
+static inline struct host *host_of(fuse_req_t req)
+{
+	return fuse_req_userdata(req);
+}
+
+static inline struct node *node_of(fuse_req_t req, fuse_ino_t ino)
+{
+	return ino == FUSE_ROOT_ID ? &host_of(req)->root :
+				     (struct node *)(uintptr_t)ino;
+}
+
+static inline fuse_ino_t id_of(const struct node *node)
+{
+	return (fuse_ino_t)(uintptr_t)node;
+}
+
 /* ops.c */
-void ops_wake_pollers(struct host *host);
-void ops_cancel(struct worker *worker);
+struct fuse_entry_param ops_entry(struct host *host, const struct node *node);
+
+/* file.c */
+void file_create(fuse_req_t req, fuse_ino_t parent, const char *name,
+		 mode_t mode, struct fuse_file_info *fi);
+void file_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
+void file_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
+	       struct fuse_file_info *fi);
+void file_write(fuse_req_t req, fuse_ino_t ino, const char *buf, size_t size,
+		off_t off, struct fuse_file_info *fi);
+void file_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
+void file_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
+void file_poll(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi,
+	       struct fuse_pollhandle *ph);
+int file_end(const struct fuse_file_info *fi, const struct ksql_caller *caller,
+	     off_t *end);
+bool file_is_readable(const struct fuse_file_info *fi);
+void file_cancel(struct worker *worker);
+void file_wake_pollers(struct host *host);
 
 /* nodes.c */
 int nodes_init(void);

@@ -116,6 +116,12 @@ _PROTOTYPES: dict[str, tuple[Any, ...]] = {
     "ksql_node_ino": (ctypes.c_uint64, _P),
     "ksql_node_is_stream": (ctypes.c_bool, _P),
     "ksql_node_mode": (ctypes.c_uint32, _P, ctypes.c_uint32),
+    "ksql_node_owner": (
+        ctypes.c_bool,
+        _P,
+        ctypes.POINTER(ctypes.c_uint32),
+        ctypes.POINTER(ctypes.c_uint32),
+    ),
     "ksql_getattr": (ctypes.c_int, _P, _P, _CALLER, ctypes.POINTER(Attr)),
     "ksql_make": (
         ctypes.c_int,
