@@ -54,6 +54,44 @@ static inline void ksqlfs_init_times(struct inode *inode)
 #define ksqlfs_splice_read generic_file_splice_read
 #endif
 
+/* 6.10: what of a superblock is watched is counted elsewhere, once anything was. */
+static inline bool ksqlfs_sb_is_watched(struct super_block *sb)
+{
+#ifndef CONFIG_FSNOTIFY
+	return false;
+#elif KSQLFS_SINCE(6, 10)
+	return READ_ONCE(sb->s_fsnotify_info) != NULL;
+#else
+	return atomic_long_read(&sb->s_fsnotify_connectors) != 0;
+#endif
+}
+
+static inline bool ksqlfs_has_marks(const struct inode *inode)
+{
+#ifdef CONFIG_FSNOTIFY
+	return READ_ONCE(inode->i_fsnotify_marks) != NULL;
+#else
+	return false;
+#endif
+}
+
+/* 6.18: another name. */
+#if KSQLFS_SINCE(6, 18)
+#define ksqlfs_drop_inode inode_just_drop
+#else
+#define ksqlfs_drop_inode generic_delete_inode
+#endif
+
+/* 6.19: an inode's state is read by a function. */
+static inline bool ksqlfs_inode_is_new(struct inode *inode)
+{
+#if KSQLFS_SINCE(6, 19)
+	return inode_state_read_once(inode) & I_NEW;
+#else
+	return inode->i_state & I_NEW;
+#endif
+}
+
 /* 6.14: d_revalidate() is told the parent and the name as well. */
 #if KSQLFS_SINCE(6, 14)
 #define KSQLFS_REVALIDATE_PARENT struct inode *parent, const struct qstr *name,

@@ -169,13 +169,11 @@ static ssize_t ksqlfs_read_at(struct ksqlfs_file *of, struct iov_iter *to,
 	return done ? done : n;
 }
 
-static ssize_t ksqlfs_read_iter(struct kiocb *iocb, struct iov_iter *to)
+static ssize_t ksqlfs_read_now(struct kiocb *iocb, struct iov_iter *to)
 {
 	struct ksqlfs_file *of = iocb->ki_filp->private_data;
 	ssize_t n;
 
-	if (!iov_iter_count(to))
-		return 0;
 	if (mutex_lock_interruptible(&of->lock))
 		return -ERESTARTSYS;
 	if (READ_ONCE(of->broken))
@@ -186,6 +184,31 @@ static ssize_t ksqlfs_read_iter(struct kiocb *iocb, struct iov_iter *to)
 		n = ksqlfs_read_at(of, to, &iocb->ki_pos);
 	mutex_unlock(&of->lock);
 	return n;
+}
+
+/*
+ * The engine says EAGAIN where the next bytes come with somebody's commit.
+ * Waited for without @lock, so that who is killed or told to stop can go.
+ */
+static ssize_t ksqlfs_read_iter(struct kiocb *iocb, struct iov_iter *to)
+{
+	struct file *file = iocb->ki_filp;
+	struct ksqlfs_file *of = file->private_data;
+	struct ksqlfs_sb *fs = ksqlfs_sb(file_inode(file)->i_sb);
+	ssize_t n;
+
+	if (!iov_iter_count(to))
+		return 0;
+	for (;;) {
+		n = ksqlfs_read_now(iocb, to);
+		if (n != -EAGAIN || (file->f_flags & O_NONBLOCK) ||
+		    (iocb->ki_flags & IOCB_NOWAIT))
+			return n;
+		n = wait_event_interruptible(
+			fs->commits, ksql_poll(of->file) & KSQL_POLL_READ);
+		if (n)
+			return n;
+	}
 }
 
 static loff_t ksqlfs_end(struct ksqlfs_file *of)

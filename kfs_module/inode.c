@@ -240,25 +240,25 @@ static const struct file_operations ksqlfs_dir_ops = {
 
 /* --- inodes --------------------------------------------------------------- */
 
-/**
- * ksqlfs_inode_new() - an inode for a node
- * @sb: where
- * @node: the caller's count of it goes to the inode, or back on failure
- *
- * Return: the inode, or NULL when there is no memory.
- */
-struct inode *ksqlfs_inode_new(struct super_block *sb, struct ksql_node *node)
+static int ksqlfs_inode_test(struct inode *inode, void *node)
 {
-	const struct ksqlfs_sb *fs = ksqlfs_sb(sb);
-	struct inode *inode = new_inode(sb);
-	u32 uid, gid;
+	return ksql_node_same(ksqlfs_node(inode), node);
+}
 
-	if (!inode) {
-		ksql_node_put(node);
-		return NULL;
-	}
+static int ksqlfs_inode_set(struct inode *inode, void *node)
+{
 	inode->i_private = node;
 	inode->i_ino = ksql_node_ino(node);
+	return 0;
+}
+
+/* What the VFS shall know of it; i_private and i_ino are set. */
+static void ksqlfs_inode_fill(struct inode *inode)
+{
+	const struct ksqlfs_sb *fs = ksqlfs_sb(inode->i_sb);
+	struct ksql_node *node = ksqlfs_node(inode);
+	u32 uid, gid;
+
 	inode->i_uid = fs->uid;
 	inode->i_gid = fs->gid;
 	if (ksql_node_owner(node, &uid, &gid)) {
@@ -277,6 +277,36 @@ struct inode *ksqlfs_inode_new(struct super_block *sb, struct ksql_node *node)
 		inode->i_op = &ksqlfs_file_inode_ops;
 		inode->i_fop = &ksqlfs_file_ops;
 	}
+}
+
+/**
+ * ksqlfs_inode_new() - an inode for a node
+ * @sb: where
+ * @node: the caller's count of it goes to the inode, or back
+ *
+ * What commits change has one inode as long as somebody uses it, so that who
+ * watches it (notify.c) and who looks it up again mean the same.
+ * Return: the inode, or NULL when there is no memory.
+ */
+struct inode *ksqlfs_inode_new(struct super_block *sb, struct ksql_node *node)
+{
+	bool shared = ksql_node_has_version(node);
+	struct inode *inode;
+
+	if (shared)
+		inode = iget5_locked(sb, ksql_node_ino(node), ksqlfs_inode_test,
+				     ksqlfs_inode_set, node);
+	else
+		inode = new_inode(sb);
+	if (!inode || (shared && !ksqlfs_inode_is_new(inode))) {
+		ksql_node_put(node);
+		return inode;
+	}
+	if (!shared)
+		ksqlfs_inode_set(inode, node);
+	ksqlfs_inode_fill(inode);
+	if (shared)
+		unlock_new_inode(inode);
 	return inode;
 }
 
@@ -284,8 +314,8 @@ struct inode *ksqlfs_inode_new(struct super_block *sb, struct ksql_node *node)
  * ksqlfs_inode_evict() - the inode goes, and its count of the node
  * @inode: of ksqlfs_inode_new()
  *
- * Never from memory reclaim: an inode that nobody uses is not kept, so the
- * shrinker finds none.
+ * Never from memory reclaim: an inode that nobody uses is not kept
+ * (ksqlfs_drop_inode), so the shrinker finds none.
  */
 void ksqlfs_inode_evict(struct inode *inode)
 {

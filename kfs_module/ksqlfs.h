@@ -14,6 +14,7 @@
 #include <linux/sched.h>
 #include <linux/uidgid.h>
 #include <linux/wait.h>
+#include <linux/workqueue.h>
 
 #include "ksql_core.h"
 
@@ -22,23 +23,29 @@
 
 /**
  * struct ksqlfs_sb - a mounted database; what s_fs_info points to
+ * @sb: the superblock itself
  * @db: the superblock's own count, from before its root until after its last inode
  * @uid: owner of every file
  * @gid: group of every file
  * @mode: permission bits of directories; files' follow from them
  * @watch: of @db, while the superblock lives
  * @commits: who waits for one
+ * @notify: tells inotify of them
+ * @notified: data_version of the last one that it was told of; @notify's alone
  *
- * None of it changes while the superblock lives, so there is no lock; the list
- * of @commits has its own.
+ * All else does not change while the superblock lives, so there is no lock; the
+ * list of @commits has its own.
  */
 struct ksqlfs_sb {
+	struct super_block *sb;
 	struct ksql_db *db;
 	kuid_t uid;
 	kgid_t gid;
 	umode_t mode;
 	struct ksql_watch watch;
 	wait_queue_head_t commits;
+	struct work_struct notify;
+	u64 notified;
 };
 
 static inline struct ksqlfs_sb *ksqlfs_sb(struct super_block *sb)
@@ -72,5 +79,6 @@ extern const struct file_operations ksqlfs_file_ops;
 
 struct inode *ksqlfs_inode_new(struct super_block *sb, struct ksql_node *node);
 void ksqlfs_inode_evict(struct inode *inode);
+void ksqlfs_notify(struct work_struct *work);
 
 #endif /* KSQLFS_H */

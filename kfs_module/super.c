@@ -166,15 +166,18 @@ static int ksqlfs_show_options(struct seq_file *seq, struct dentry *root)
 static const struct super_operations ksqlfs_super_ops = {
 	.statfs = ksqlfs_statfs,
 	.show_options = ksqlfs_show_options,
+	.drop_inode = ksqlfs_drop_inode,
 	.evict_inode = ksqlfs_inode_evict,
 };
 
-/* In the engine, with preemption off: a wakeup is all that may be done. */
+/* In the engine, with preemption off: all that may be done is to wake others. */
 static void ksqlfs_changed(struct ksql_watch *watch)
 {
 	struct ksqlfs_sb *fs = container_of(watch, struct ksqlfs_sb, watch);
 
-	wake_up_poll(&fs->commits, EPOLLPRI);
+	wake_up_poll(&fs->commits, EPOLLPRI | EPOLLIN | EPOLLRDNORM);
+	if (ksqlfs_sb_is_watched(fs->sb))
+		queue_work(system_unbound_wq, &fs->notify);
 }
 
 /* On failure what was done is undone by ksqlfs_kill_sb(). */
@@ -193,7 +196,7 @@ static int ksqlfs_fill_super(struct super_block *sb)
 	sb->s_op = &ksqlfs_super_ops;
 	ksqlfs_set_dentry_ops(sb, &ksqlfs_dentry_ops);
 
-	ksql_db_watch(ksqlfs_sb(sb)->db, &ksqlfs_sb(sb)->watch);
+	ksqlfs_sb(sb)->sb = sb;
 	node = ksql_root(ksqlfs_sb(sb)->db);
 	if (!node)
 		return -ENOMEM;
@@ -201,7 +204,10 @@ static int ksqlfs_fill_super(struct super_block *sb)
 	if (!inode)
 		return -ENOMEM;
 	sb->s_root = d_make_root(inode);
-	return sb->s_root ? 0 : -ENOMEM;
+	if (!sb->s_root)
+		return -ENOMEM;
+	ksql_db_watch(ksqlfs_sb(sb)->db, &ksqlfs_sb(sb)->watch);
+	return 0;
 }
 
 /* Options of a second mount of the same database: named ones must agree. */
@@ -261,6 +267,7 @@ static struct ksqlfs_sb *ksqlfs_sb_new(struct fs_context *fc)
 	fs->mode = mount->mode;
 	fs->watch.changed = ksqlfs_changed;
 	init_waitqueue_head(&fs->commits);
+	INIT_WORK(&fs->notify, ksqlfs_notify);
 	err = ksql_db_get(fc->source, &mount->limits, &fs->db);
 	if (err) {
 		kfree(fs);
@@ -277,7 +284,6 @@ static void ksqlfs_sb_free(struct ksqlfs_sb *fs)
 {
 	if (!fs)
 		return;
-	ksql_db_unwatch(fs->db, &fs->watch);
 	ksql_db_put(fs->db);
 	kfree(fs);
 }
@@ -367,6 +373,8 @@ static void ksqlfs_kill_sb(struct super_block *sb)
 {
 	struct ksqlfs_sb *fs = ksqlfs_sb(sb);
 
+	ksql_db_unwatch(fs->db, &fs->watch);
+	cancel_work_sync(&fs->notify); /* it has inodes in its hands */
 	kill_anon_super(sb);
 	ksqlfs_sb_free(fs);
 }

@@ -279,6 +279,11 @@ int ksql_node_exists(struct ksql_db *db, struct ksql_node *node)
 	return (int)enter(call_node_exists, &c, NULL);
 }
 
+bool ksql_node_has_version(const struct ksql_node *node)
+{
+	return head(node)->has_version;
+}
+
 static void call_node_version(void *arg)
 {
 	struct call *c = arg;

@@ -87,6 +87,7 @@ struct node_head {
 	const char *
 		object; /* of the node's; NULL: there is but one of that kind */
 	bool is_dir, is_stream, is_written;
+	bool has_version; /* it is known when a commit changed it */
 	bool is_made_in; /* a directory in which names can be made */
 	bool is_sticky; /* likewise, and only their owners take them away */
 	bool has_owner; /* @uid and @gid, whoever owns the mount */

@@ -111,12 +111,14 @@ struct ksql_attr {
  * @name: as it stands in the tree (escaped), NUL-terminated, owned by the dir
  * @name_len: its bytes
  * @is_dir: a directory rather than a file
+ * @has_version: as ksql_node_has_version() of it
  * @ino: as in &struct ksql_attr
  */
 struct ksql_dirent {
 	const char *name;
 	size_t name_len;
 	bool is_dir;
+	bool has_version;
 	uint64_t ino;
 };
 
@@ -303,11 +305,20 @@ KSQL_API int ksql_remove(struct ksql_db *db, struct ksql_node *node,
 			 const struct ksql_caller *caller);
 
 /**
+ * ksql_node_has_version() - is it known when a commit changed what this shows
+ *
+ * So of tables' folders and the files in them that show something, and of
+ * "events".  Does not sleep.
+ */
+KSQL_API bool ksql_node_has_version(const struct ksql_node *node);
+
+/**
  * ksql_node_version() - a number that grows when what a node shows has changed
  * @db: held
- * @node: a table's folder, a file of it, or "events"
+ * @node: whichever
  *
- * The number of the last commit that changed it, as "data_version" has it.
+ * The number of the last commit that changed it, as "data_version" has it; of
+ * the root: of the last one at all.
  * Return: 0 where that is not known.
  */
 KSQL_API uint64_t ksql_node_version(struct ksql_db *db, struct ksql_node *node);

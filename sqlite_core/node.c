@@ -239,9 +239,25 @@ static struct ksql_node *node_new(const struct entry *entry, char *object)
 			       entry->kind == KIND_CHANGES;
 	node->head.is_written = entry->kind == KIND_QUERY ||
 				entry->kind == KIND_IMAGE;
+	node->head.has_version = entry->kind == KIND_EVENTS;
 	node->head.is_made_in = entry->make != NULL;
 	node->head.is_sticky = entry->sticky;
 	return node;
+}
+
+/* Does what a table has of this kind change with it? */
+static bool has_version(const struct entry *entry)
+{
+	return entry->kind == KIND_DIR || entry->kind == KIND_DATA ||
+	       entry->kind == KIND_CONTENT;
+}
+
+/* Of a node that has an object. */
+static void set_object_kind(struct ksql_node *node, enum object kind)
+{
+	node->object_kind = kind;
+	node->head.has_version |= node->object && kind == OBJECT_TABLE &&
+				  has_version(node->entry);
 }
 
 void engine_node_free(struct ksql_node *node)
@@ -284,7 +300,7 @@ static int lookup_object(struct ksql_db *db, struct ksql_node *dir,
 	*out = node_new(each, sql);
 	if (!*out)
 		return -ENOMEM;
-	(*out)->object_kind = dir->entry->arg;
+	set_object_kind(*out, dir->entry->arg);
 	return 0;
 }
 
@@ -322,7 +338,7 @@ int engine_lookup(struct ksql_db *db, struct ksql_node *dir, const char *name,
 	*out = node_new(e, object);
 	if (!*out)
 		return -ENOMEM;
-	(*out)->object_kind = dir->object_kind;
+	set_object_kind(*out, dir->object_kind);
 	return 0;
 }
 
@@ -363,7 +379,7 @@ uint64_t engine_node_version(struct ksql_db *db, struct ksql_node *node)
 {
 	struct table_facts facts;
 
-	if (node->entry->kind == KIND_EVENTS)
+	if (node->entry->kind == KIND_EVENTS || node->entry == &root_entry)
 		return __atomic_load_n(&db->commits, __ATOMIC_SEQ_CST);
 	if (!is_tables(node) || tracked_facts(db, node->object, &facts))
 		return 0;
@@ -460,10 +476,21 @@ static void list_entries(struct ksql_node *node, struct listing *l)
 	l->fixed = l->count;
 }
 
-static bool child_is_dir(const struct ksql_node *node, const struct listing *l,
-			 uint64_t i)
+static const struct entry *child_entry(const struct ksql_node *node,
+				       const struct listing *l, uint64_t i)
 {
-	return is_dir_entry(i < l->fixed ? &node->entry->children[i] : l->each);
+	return i < l->fixed ? &node->entry->children[i] : l->each;
+}
+
+/* As its node will say. */
+static bool child_has_version(const struct ksql_node *node,
+			      const struct listing *l, uint64_t i)
+{
+	const struct entry *e = child_entry(node, l, i);
+
+	if (e == &table_dir || is_tables(node))
+		return has_version(e);
+	return e->kind == KIND_EVENTS;
 }
 
 static struct ksql_dir *listing_to_dir(const struct ksql_node *node,
@@ -490,7 +517,8 @@ static struct ksql_dir *listing_to_dir(const struct ksql_node *node,
 
 		e->name = names;
 		e->name_len = strlen(names);
-		e->is_dir = child_is_dir(node, l, i);
+		e->is_dir = is_dir_entry(child_entry(node, l, i));
+		e->has_version = child_has_version(node, l, i);
 		memcpy(&e->ino, l->inos.data + i * sizeof(e->ino),
 		       sizeof(e->ino));
 		names += e->name_len + 1;

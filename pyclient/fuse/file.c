@@ -46,19 +46,26 @@ struct open_file {
 	struct open_file *next_polled;
 };
 
+/*
+ * So many may wait for commits at once: each has a thread of the host, which has
+ * WORKERS_MAX for all.
+ */
+#define READERS_MAX (WORKERS_MAX / 2)
+
 /* --- the lock of an open file ----------------------------------------------- */
 
 /**
- * file_cancel() - end what a worker does
+ * file_cancel() - end what a worker of the host does
  *
  * To be called while something keeps it from being
  * through with its request: then a file that it waits for stays.
  */
-void file_cancel(struct worker *worker)
+void file_cancel(struct host *host, struct worker *worker)
 {
 	struct open_file *of;
 
 	__atomic_store_n(&worker->cancel, 1, __ATOMIC_SEQ_CST);
+	file_wake_readers(host);
 	of = __atomic_load_n(&worker->waits, __ATOMIC_SEQ_CST);
 	if (!of)
 		return;
@@ -296,6 +303,70 @@ static char *buffer(size_t size)
  * Reads for the kernel's page cache (sendfile(), mmap()) have no lock owner.  A
  * stream has no pages: who asked so is to try read().
  */
+/* Those that wait for a commit look again. */
+void file_wake_readers(struct host *host)
+{
+	pthread_mutex_lock(&host->commit_lock);
+	pthread_cond_broadcast(&host->commit);
+	pthread_mutex_unlock(&host->commit_lock);
+}
+
+/* Until a commit brings something to read: 0, or -errno. */
+static int wait_for_commit(struct host *host, const struct open_file *of)
+{
+	struct worker *self = worker_self;
+	int err = 0;
+
+	pthread_mutex_lock(&host->commit_lock);
+	if (host->readers == READERS_MAX) {
+		pthread_mutex_unlock(&host->commit_lock);
+		return -EUSERS;
+	}
+	host->readers++;
+	while (!(ksql_poll(of->file) & KSQL_POLL_READ) && !err) {
+		if (__atomic_load_n(&self->cancel, __ATOMIC_SEQ_CST))
+			err = -EINTR;
+		else
+			pthread_cond_wait(&host->commit, &host->commit_lock);
+	}
+	host->readers--;
+	pthread_mutex_unlock(&host->commit_lock);
+	return err;
+}
+
+static long read_now(struct open_file *of, const struct ksql_caller *caller,
+		     char *buf, size_t size, off_t off)
+{
+	long n;
+
+	if (!file_lock(of))
+		return -EINTR;
+	of->untold = 0;
+	n = is_broken(of) ?
+		    -ECANCELED :
+		    ksql_read(of->file, caller, buf, size, (uint64_t)off);
+	file_unlock(of);
+	return n;
+}
+
+/* The engine says EAGAIN where the next bytes come with somebody's commit. */
+static long read_or_wait(struct host *host, struct open_file *of,
+			 const struct ksql_caller *caller, char *buf,
+			 size_t size, const struct fuse_file_info *fi,
+			 off_t off)
+{
+	long n;
+
+	for (;;) {
+		n = read_now(of, caller, buf, size, off);
+		if (n != -EAGAIN || (fi->flags & O_NONBLOCK))
+			return n;
+		n = wait_for_commit(host, of);
+		if (n)
+			return n;
+	}
+}
+
 void file_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 	       struct fuse_file_info *fi)
 {
@@ -306,14 +377,8 @@ void file_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 
 	if (!fi->lock_owner && ksql_node_is_stream(node_of(req, ino)->node)) {
 		n = -EINVAL;
-	} else if (buf && !file_lock(of)) {
-		n = -EINTR;
 	} else if (buf) {
-		of->untold = 0;
-		n = is_broken(of) ? -ECANCELED :
-				    ksql_read(of->file, &caller, buf, size,
-					      (uint64_t)off);
-		file_unlock(of);
+		n = read_or_wait(host_of(req), of, &caller, buf, size, fi, off);
 	}
 	request_end(req);
 	if (n < 0)
@@ -472,7 +537,7 @@ void file_poll(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi,
 	fuse_reply_poll(req, events);
 }
 
-/** file_wake_pollers() - a commit has come: the kernel shall ask them again */
+/** file_wake_pollers() - a commit has come: who waits for one shall look again */
 void file_wake_pollers(struct host *host)
 {
 	struct open_file *of;
@@ -485,4 +550,5 @@ void file_wake_pollers(struct host *host)
 	}
 	host->polled = NULL;
 	pthread_mutex_unlock(&host->lock);
+	file_wake_readers(host);
 }

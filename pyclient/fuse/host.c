@@ -28,7 +28,6 @@
 #include "ioctl.h"
 
 /* So many statements at once; then even interrupts wait. */
-#define WORKERS_MAX 512u
 /* So many threads stay when nothing is to be done. */
 #define IDLE_MAX 4u
 /* How often, in milliseconds, clients with a stop signal pending are looked at. */
@@ -233,6 +232,7 @@ static void workers_stop(struct host *host)
 			__atomic_store_n(&worker->cancel, 1, __ATOMIC_RELEASE);
 			pthread_kill(worker->thread, SIGNAL_WAKE);
 		}
+		file_wake_readers(host);
 		/* One may have been about to read when it was woken: again. */
 		clock_gettime(CLOCK_REALTIME, &until);
 		until.tv_nsec += 10 * 1000 * 1000;
@@ -288,7 +288,7 @@ static bool look_at_suspects(struct host *host)
 	for (worker = host->workers; worker; worker = worker->next) {
 		thread = __atomic_load_n(&worker->suspect, __ATOMIC_ACQUIRE);
 		if (thread && client_is_signalled(thread))
-			file_cancel(worker);
+			file_cancel(host, worker);
 		left |= thread != 0;
 	}
 	pthread_mutex_unlock(&host->lock);
@@ -521,7 +521,9 @@ int ksqlfs_serve(const struct ksqlfs_mount *mount, char *message, size_t size)
 			     .suspect_fd = -1,
 			     .ended_fd = -1,
 			     .lock = PTHREAD_MUTEX_INITIALIZER,
-			     .ended = PTHREAD_COND_INITIALIZER };
+			     .ended = PTHREAD_COND_INITIALIZER,
+			     .commit_lock = PTHREAD_MUTEX_INITIALIZER,
+			     .commit = PTHREAD_COND_INITIALIZER };
 	int err;
 
 	*message = '\0';

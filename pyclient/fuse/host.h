@@ -84,6 +84,9 @@ struct worker {
  * @ended: signalled when a worker ends
  * @workers: all threads, @worker_count of them; @idle wait for a request
  * @polled: files whose pollers want to be woken
+ * @commit_lock: of what follows; taken under @lock, or alone
+ * @commit: signalled at each commit, and when a worker is to give up
+ * @readers: workers that wait for it
  */
 struct host {
 	const struct ksqlfs_mount *mount;
@@ -104,7 +107,13 @@ struct host {
 	unsigned int worker_count;
 	unsigned int idle;
 	struct open_file *polled;
+	pthread_mutex_t commit_lock;
+	pthread_cond_t commit;
+	unsigned int readers;
 };
+
+/* Threads that a host has at most. */
+#define WORKERS_MAX 512u
 
 extern const struct fuse_lowlevel_ops host_ops;
 
@@ -157,7 +166,8 @@ void file_poll(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi,
 int file_end(const struct fuse_file_info *fi, const struct ksql_caller *caller,
 	     off_t *end);
 bool file_is_readable(const struct fuse_file_info *fi);
-void file_cancel(struct worker *worker);
+void file_cancel(struct host *host, struct worker *worker);
+void file_wake_readers(struct host *host);
 void file_wake_pollers(struct host *host);
 
 /* nodes.c */

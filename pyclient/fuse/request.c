@@ -21,7 +21,7 @@ static void interrupted(fuse_req_t req, void *data)
 	struct worker *worker = data;
 
 	if (client_is_signalled(thread)) {
-		file_cancel(worker);
+		file_cancel(host_of(req), worker);
 		return;
 	}
 	__atomic_store_n(&worker->suspect, thread, __ATOMIC_RELEASE);

@@ -80,6 +80,7 @@ class Dirent(ctypes.Structure):
         ("name", ctypes.c_char_p),
         ("name_len", ctypes.c_size_t),
         ("is_dir", ctypes.c_bool),
+        ("has_version", ctypes.c_bool),
         ("ino", ctypes.c_uint64),
     )
 
@@ -133,6 +134,7 @@ _PROTOTYPES: dict[str, tuple[Any, ...]] = {
         ctypes.c_bool,
         _OUT,
     ),
+    "ksql_node_has_version": (ctypes.c_bool, _P),
     "ksql_node_version": (ctypes.c_uint64, _P, _P),
     "ksql_node_same": (ctypes.c_bool, _P, _P),
     "ksql_remove": (ctypes.c_int, _P, _P, _CALLER),

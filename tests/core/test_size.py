@@ -180,6 +180,9 @@ def test_versions_of_nodes(db: Db) -> None:
     after = versions(db, *paths)
     commit = int(db.facts("events")["data_version"])
     assert after == [commit, commit, before[2], commit, 0, 0]
+    for path, known in zip(paths, (True, True, True, True, False, False), strict=True):
+        with db.node(path) as node:
+            assert db.lib.ksql_node_has_version(node) is known
 
 
 def test_same_nodes(db: Db) -> None:
