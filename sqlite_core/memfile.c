@@ -21,6 +21,42 @@ static void slot_set(void **slot, void *page)
 	__atomic_store_n(slot, page, __ATOMIC_RELEASE);
 }
 
+/*
+ * What a data page's slot says of it.  Who reads sees no difference, but a page
+ * that is borrowed is the lender's to free.
+ */
+#define BORROWED ((uintptr_t)1)
+
+static void *borrowed(void *page)
+{
+	return (void *)((uintptr_t)page | BORROWED);
+}
+
+static bool is_borrowed(const void *entry)
+{
+	return (uintptr_t)entry & BORROWED;
+}
+
+static void *page_of(void *entry)
+{
+	return (void *)((uintptr_t)entry & ~BORROWED);
+}
+
+/* Only who writes changes it, so one more or less needs no more than this. */
+static void count_pages(struct memfile *f, uint64_t n)
+{
+	__atomic_store_n(&f->pages, f->pages + n, __ATOMIC_RELAXED);
+}
+
+/* A slot had @entry and has not any more. */
+static void entry_put(struct memfile *f, void *entry)
+{
+	if (!entry || is_borrowed(entry))
+		return;
+	mem_page_put(entry);
+	count_pages(f, (uint64_t)-1);
+}
+
 uint64_t memfile_size(const struct memfile *f)
 {
 	return __atomic_load_n(&f->size, __ATOMIC_ACQUIRE);
@@ -43,10 +79,10 @@ static void *page_find(const struct memfile *f, uint64_t no)
 {
 	void **slot = slot_find(f, no);
 
-	return slot ? slot_get(slot) : NULL;
+	return slot ? page_of(slot_get(slot)) : NULL;
 }
 
-/* The page behind a slot, taken now if there is none. */
+/* The table behind a slot, taken now if there is none. */
 static void *slot_fill(void **slot)
 {
 	void *page = *slot;
@@ -59,26 +95,45 @@ static void *slot_fill(void **slot)
 	return page;
 }
 
-static int page_make(struct memfile *f, uint64_t no, void **page)
+/* The same as slot_find(), with the tables taken that there are not yet. */
+static int slot_make(struct memfile *f, uint64_t no, void ***slot)
 {
-	uint64_t bound = __atomic_load_n(&f->max_pages, __ATOMIC_RELAXED);
 	void **table;
 	int level;
 
-	*page = page_find(f, no);
-	if (*page)
-		return 0;
-	if (no >= MAX_PAGES || (bound && f->pages >= bound))
+	if (no >= MAX_PAGES)
 		return -ENOSPC;
 	table = slot_fill((void **)&f->top);
 	for (level = 2; table && level > 0; level--)
 		table = slot_fill(&table[(no >> (9 * level)) % MEMFILE_FANOUT]);
 	if (!table)
 		return -ENOMEM;
-	*page = slot_fill(&table[no % MEMFILE_FANOUT]);
+	*slot = &table[no % MEMFILE_FANOUT];
+	return 0;
+}
+
+/* A page to write to: one that is borrowed must stay as it is. */
+static int page_make(struct memfile *f, uint64_t no, void **page)
+{
+	uint64_t bound = __atomic_load_n(&f->max_pages, __ATOMIC_RELAXED);
+	void **slot = slot_find(f, no);
+	int err;
+
+	*page = slot ? *slot : NULL;
+	if (*page && !is_borrowed(*page))
+		return 0;
+	if (bound && f->pages >= bound)
+		return -ENOSPC;
+	err = slot_make(f, no, &slot);
+	if (err)
+		return err;
+	*page = mem_page_get();
 	if (!*page)
 		return -ENOMEM;
-	__atomic_store_n(&f->pages, f->pages + 1, __ATOMIC_RELAXED);
+	if (*slot)
+		memcpy(*page, page_of(*slot), KSQL_PAGE_SIZE);
+	slot_set(slot, *page);
+	count_pages(f, 1);
 	return 0;
 }
 
@@ -113,6 +168,12 @@ size_t memfile_read(const struct memfile *f, void *buf, size_t n, uint64_t off)
 	return got;
 }
 
+static void grow(struct memfile *f, uint64_t size)
+{
+	if (size > f->size)
+		__atomic_store_n(&f->size, size, __ATOMIC_RELEASE);
+}
+
 int memfile_write(struct memfile *f, const void *buf, size_t n, uint64_t off)
 {
 	const char *from = buf;
@@ -128,8 +189,8 @@ int memfile_write(struct memfile *f, const void *buf, size_t n, uint64_t off)
 		memcpy((char *)page + (off + done) % KSQL_PAGE_SIZE,
 		       from + done, part);
 	}
-	if (done && off + done > f->size)
-		__atomic_store_n(&f->size, off + done, __ATOMIC_RELEASE);
+	if (done)
+		grow(f, off + done);
 	return err;
 }
 
@@ -166,10 +227,10 @@ static bool cut(struct memfile *f, void **table, int level, uint64_t base,
 			continue;
 		}
 		slot_set(&table[i], NULL);
-		mem_page_put(below);
 		if (level == 0)
-			__atomic_store_n(&f->pages, f->pages - 1,
-					 __ATOMIC_RELAXED);
+			entry_put(f, below);
+		else
+			mem_page_put(below);
 	}
 	return empty;
 }
@@ -192,12 +253,45 @@ void memfile_drop(struct memfile *f, uint64_t from, uint64_t to)
 {
 	for (; from < to; from++) {
 		void **slot = slot_find(f, from);
-		void *page = slot ? slot_get(slot) : NULL;
+		void *entry = slot ? slot_get(slot) : NULL;
 
-		if (!page)
+		if (!entry)
 			continue;
 		slot_set(slot, NULL);
-		mem_page_put(page);
-		__atomic_store_n(&f->pages, f->pages - 1, __ATOMIC_RELAXED);
+		entry_put(f, entry);
 	}
+}
+
+int memfile_lend(const struct memfile *from, uint64_t no, struct memfile *to,
+		 uint64_t at)
+{
+	void *page = page_find(from, no);
+	void **slot, *old;
+	int err = slot_make(to, at, &slot);
+
+	if (err)
+		return err;
+	old = *slot;
+	if (old != borrowed(page)) {
+		slot_set(slot, borrowed(page));
+		entry_put(to, old);
+	}
+	grow(to, (at + 1) * KSQL_PAGE_SIZE);
+	return 0;
+}
+
+bool memfile_give(struct memfile *from, uint64_t no, struct memfile *to,
+		  uint64_t at)
+{
+	void **mine = slot_find(from, no);
+	void **theirs = slot_find(to, at);
+	void *page = mine ? *mine : NULL;
+
+	if (!page || !theirs || *theirs != borrowed(page))
+		return false;
+	slot_set(theirs, page);
+	count_pages(to, 1);
+	slot_set(mine, NULL);
+	count_pages(from, (uint64_t)-1);
+	return true;
 }

@@ -3,8 +3,11 @@
  * memfile.h - a file in memory: pages found through a tree of fixed depth.
  *
  * Locking: one writer at a time, any number of readers beside it.  A page, once
- * in the tree, does not move until memfile_truncate() cuts it off, and who
- * truncates must know that nobody reads beyond (SQLite's WAL locks see to both).
+ * in the tree, does not move until it is cut off or another one is lent in its
+ * place, and who does that must know that nobody reads there (SQLite's locks on
+ * the log see to all of it).
+ *
+ * A page may be in two files: one has it, and lent it to the other.
  * Engine side.
  */
 #ifndef KSQL_MEMFILE_H
@@ -17,7 +20,7 @@
 struct memfile {
 	void **top; /* three levels of pointers, data pages at the end; NULL if empty */
 	uint64_t size; /* bytes; atomic */
-	uint64_t pages; /* data pages in the tree; atomic */
+	uint64_t pages; /* data pages that it has, none borrowed; atomic */
 	uint64_t max_pages; /* may not pass; 0: no bound; atomic */
 };
 
@@ -47,6 +50,30 @@ void memfile_truncate(struct memfile *f, uint64_t size);
  * They read as zeros; the size stays.  Safe point.
  */
 void memfile_drop(struct memfile *f, uint64_t from, uint64_t to);
+
+/**
+ * memfile_lend() - put a page into another file, in place of what is there
+ * @from: has the page, and keeps it
+ * @no: its number there; it must exist
+ * @to: grown as needed
+ * @at: its number there; what page was there is freed
+ *
+ * As long as it is lent nobody may write to it: @to takes one of its own should
+ * it be written there.  @from must not free it without asking memfile_give().
+ * Safe point.
+ * Return: 0, -ENOMEM, -ENOSPC; then nothing has changed.
+ */
+int memfile_lend(const struct memfile *from, uint64_t no, struct memfile *to,
+		 uint64_t at);
+
+/**
+ * memfile_give() - leave a page that was lent to the borrower, if it still has it
+ *
+ * With memfile_lend()'s arguments.
+ * Return: true if it is @to's now, and gone from @from.
+ */
+bool memfile_give(struct memfile *from, uint64_t no, struct memfile *to,
+		  uint64_t at);
 
 uint64_t memfile_size(const struct memfile *f);
 

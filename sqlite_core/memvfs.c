@@ -8,6 +8,34 @@
  *
  * The log's index is shared memory of the connections as mmap'd files are
  * elsewhere; SQLite orders its accesses with xShmBarrier.
+ *
+ * A checkpoint reads a frame's content from the log into a buffer and writes that
+ * buffer to the database.  Here the database gets the log's page itself, lent
+ * until the log is cut or begins anew, and the page it had is freed: a large
+ * transaction does not hold its pages twice.  Why nobody reads what is freed:
+ *
+ * - SQLite writes over a page of the database only when nobody may look at it:
+ *   who ignores the log keeps the checkpoint out (read lock 0), and who does not
+ *   either has a snapshot that is too old for the frame, and it is not
+ *   checkpointed (the read marks), or finds the page in the log.  All that
+ *   makes writing over it right makes freeing it right; their locks, kept under
+ *   store.lock, order the last look before it.  The first page is the
+ *   exception: a connection that opens reads it with no lock on the log.  It is
+ *   copied (memlog_lend()).
+ * - Who reads a frame while it is lent reads the same page: it does not change,
+ *   as frames that are committed do not, and the database takes another one
+ *   for the next content.
+ * - That next content is of a later frame, which is checkpointed only when no
+ *   snapshot sees the earlier one as the last.  The log has the earlier one
+ *   still, and frees it when it is cut.
+ * - The log is cut to nothing, or written from its beginning, only with all
+ *   read locks but 0 held, all of it having been checkpointed: nobody reads it
+ *   then, nor will before the next commit.  Until that commit no checkpoint
+ *   finds anything to do, so nobody lends meanwhile.  What a writer cuts off
+ *   (wal_trim()) is behind the last commit, and never lent.
+ *
+ * What is lent of the log is known by comparing: a frame's header says which
+ * page it is of, and the database either has that very page or it does not.
  */
 #include "memvfs.h"
 
@@ -16,6 +44,7 @@
 #include "ksql_core.h"
 #include "mem.h"
 #include "memfile.h"
+#include "memlog.h"
 #include "port/port.h"
 #include "sqlite3.h"
 
@@ -28,7 +57,7 @@ struct store {
 	struct store *next; /* in stores.first; under stores.lock */
 	char name[STORE_NAME_MAX]; /* constant */
 	struct memfile db; /* written under SQLite's checkpoint lock */
-	struct memfile wal; /* written under SQLite's write lock */
+	struct memlog wal; /* written under SQLite's write lock */
 	struct port_event *unlocked; /* constant */
 
 	struct port_spin lock; /* protects all below */
@@ -43,9 +72,14 @@ struct store {
 /* What SQLite calls a file: one connection's hold of one. */
 struct handle {
 	sqlite3_file base;
-	struct store *store; /* NULL for a temporary file */
-	struct memfile *file; /* the store's, or own below */
+	struct store *store; /* NULL for a log or a temporary file */
+	struct memlog *log; /* the store's, when this is its log */
+	struct handle *main; /* and its database, of the same connection */
+	struct memfile *file; /* else the store's, or own below */
 	struct memfile own; /* a temporary file */
+	bool checkpoints; /* reads the log to write to the database */
+	const void *copied; /* has the content of a frame; NULL: none has */
+	uint64_t frame; /* that one */
 	int level; /* SQLITE_LOCK_* held */
 	uint16_t shm_shared; /* bits of locks held shared */
 	uint16_t shm_exclusive; /* and exclusively */
@@ -71,6 +105,7 @@ struct store *store_new(void)
 		ksql_free(s);
 		return NULL;
 	}
+	s->wal.db = &s->db;
 	port_spin_lock(&stores.lock);
 	stores.made++;
 	sqlite3_snprintf(sizeof(s->name), s->name, "store-%llu",
@@ -103,8 +138,8 @@ void store_free(struct store *s)
 		;
 	*at = s->next;
 	port_spin_unlock(&stores.lock);
+	memlog_truncate(&s->wal, 0);
 	memfile_truncate(&s->db, 0);
-	memfile_truncate(&s->wal, 0);
 	shm_free(s);
 	port_event_free(s->unlocked);
 	ksql_free(s);
@@ -122,7 +157,7 @@ const char *store_name(const struct store *s)
  */
 void store_set_size(struct store *s, uint64_t bytes)
 {
-	__atomic_store_n(&s->wal.max_pages,
+	__atomic_store_n(&s->wal.frames.max_pages,
 			 bytes / KSQL_PAGE_SIZE * 5 / 4 + 1024,
 			 __ATOMIC_RELAXED);
 }
@@ -154,7 +189,7 @@ void store_drop(struct store *s, uint64_t from, uint64_t to)
 void store_pages(const struct store *s, uint64_t *db, uint64_t *wal)
 {
 	*db = __atomic_load_n(&s->db.pages, __ATOMIC_RELAXED);
-	*wal = __atomic_load_n(&s->wal.pages, __ATOMIC_RELAXED);
+	*wal = memlog_pages(&s->wal);
 }
 
 struct port_event *store_unlocked(struct store *s)
@@ -187,24 +222,52 @@ static int file_close(sqlite3_file *file)
 	return SQLITE_OK;
 }
 
+static size_t log_read(struct handle *h, void *buf, size_t n, uint64_t off)
+{
+	struct handle *db = h->main;
+	size_t got = memlog_read(h->log, buf, n, off);
+
+	if (db->checkpoints)
+		db->copied = got == n && memlog_is_frame(n, off, &db->frame) ?
+				     buf :
+				     NULL;
+	return got;
+}
+
 static int file_read(sqlite3_file *file, void *buf, int n, sqlite3_int64 off)
 {
+	struct handle *h = handle_of(file);
 	size_t got;
 
 	pause_now_and_then();
-	got = memfile_read(handle_of(file)->file, buf, (size_t)n,
-			   (uint64_t)off);
+	if (h->log)
+		got = log_read(h, buf, (size_t)n, (uint64_t)off);
+	else
+		got = memfile_read(h->file, buf, (size_t)n, (uint64_t)off);
 	if (got == (size_t)n)
 		return SQLITE_OK;
 	memset((char *)buf + got, 0, (size_t)n - got);
 	return SQLITE_IOERR_SHORT_READ;
 }
 
+static int write_any(struct handle *h, const void *buf, size_t n, uint64_t off)
+{
+	int ret;
+
+	if (h->log)
+		return memlog_write(h->log, buf, n, off);
+	if (h->checkpoints && buf == h->copied && n == KSQL_PAGE_SIZE) {
+		ret = memlog_lend(&h->store->wal, h->frame, buf, off);
+		if (ret)
+			return ret < 0 ? ret : 0;
+	}
+	return memfile_write(h->file, buf, n, off);
+}
+
 static int file_write(sqlite3_file *file, const void *buf, int n,
 		      sqlite3_int64 off)
 {
-	switch (memfile_write(handle_of(file)->file, buf, (size_t)n,
-			      (uint64_t)off)) {
+	switch (write_any(handle_of(file), buf, (size_t)n, (uint64_t)off)) {
 	case 0:
 		return SQLITE_OK;
 	case -ENOSPC:
@@ -216,7 +279,12 @@ static int file_write(sqlite3_file *file, const void *buf, int n,
 
 static int file_truncate(sqlite3_file *file, sqlite3_int64 size)
 {
-	memfile_truncate(handle_of(file)->file, (uint64_t)size);
+	struct handle *h = handle_of(file);
+
+	if (h->log)
+		memlog_truncate(h->log, (uint64_t)size);
+	else
+		memfile_truncate(h->file, (uint64_t)size);
 	return SQLITE_OK;
 }
 
@@ -229,7 +297,10 @@ static int file_sync(sqlite3_file *file, int flags)
 
 static int file_size(sqlite3_file *file, sqlite3_int64 *size)
 {
-	*size = (sqlite3_int64)memfile_size(handle_of(file)->file);
+	const struct handle *h = handle_of(file);
+
+	*size = (sqlite3_int64)(h->log ? memlog_size(h->log) :
+					 memfile_size(h->file));
 	return SQLITE_OK;
 }
 
@@ -306,12 +377,25 @@ static int file_check_reserved(sqlite3_file *file, int *reserved)
 	return SQLITE_OK;
 }
 
+/*
+ * SQLite says when a checkpoint begins and ends to copy.  What it wrote must be
+ * seen by whoever sees that it is done, which it says next.
+ */
 static int file_control(sqlite3_file *file, int op, void *arg)
 {
-	(void)file;
-	(void)op;
+	struct handle *h = handle_of(file);
+
 	(void)arg;
-	return SQLITE_NOTFOUND;
+	switch (op) {
+	case SQLITE_FCNTL_CKPT_START:
+	case SQLITE_FCNTL_CKPT_DONE:
+		h->checkpoints = h->store && op == SQLITE_FCNTL_CKPT_START;
+		h->copied = NULL;
+		__atomic_thread_fence(__ATOMIC_SEQ_CST);
+		return SQLITE_OK;
+	default:
+		return SQLITE_NOTFOUND;
+	}
 }
 
 static int file_sector_size(sqlite3_file *file)
@@ -412,8 +496,6 @@ static bool shm_unlock_one(struct store *s, struct handle *h, int i)
 #define WAL_WRITE_LOCK 0
 #define WAL_IS_INIT    12
 #define WAL_MAX_FRAME  16
-#define WAL_HEADER     32u
-#define WAL_FRAME      (24u + KSQL_PAGE_SIZE)
 #define WAL_SLACK      (64u * KSQL_PAGE_SIZE)
 
 /*
@@ -430,9 +512,9 @@ static void wal_trim(struct store *s)
 	if (!index || !index[WAL_IS_INIT])
 		return;
 	memcpy(&frames, index + WAL_MAX_FRAME, sizeof(frames));
-	end = WAL_HEADER + (uint64_t)frames * WAL_FRAME;
-	if (memfile_size(&s->wal) > end + WAL_SLACK)
-		memfile_truncate(&s->wal, end);
+	end = MEMLOG_HEADER + (uint64_t)frames * MEMLOG_FRAME;
+	if (memlog_size(&s->wal) > end + WAL_SLACK)
+		memlog_truncate(&s->wal, end);
 }
 
 static int file_shm_lock(sqlite3_file *file, int offset, int n, int flags)
@@ -583,7 +665,8 @@ static int vfs_open(sqlite3_vfs *vfs, sqlite3_filename name, sqlite3_file *file,
 
 		if (!s)
 			return SQLITE_CANTOPEN;
-		h->file = &s->wal; /* locked through the database's handle */
+		h->log = &s->wal; /* locked through the database's handle */
+		h->main = handle_of(sqlite3_database_file_object(name));
 	} else {
 		h->file = &h->own; /* journals of what is temporary */
 	}
@@ -600,7 +683,7 @@ static int vfs_delete(sqlite3_vfs *vfs, const char *name, int sync_dir)
 	(void)vfs;
 	(void)sync_dir;
 	if (s) /* a journal went with its handle */
-		memfile_truncate(&s->wal, 0);
+		memlog_truncate(&s->wal, 0);
 	return SQLITE_OK;
 }
 
@@ -610,7 +693,7 @@ static int vfs_access(sqlite3_vfs *vfs, const char *name, int flags, int *out)
 
 	(void)vfs;
 	(void)flags;
-	*out = (s && memfile_size(&s->wal)) || store_find(name, "");
+	*out = (s && memlog_size(&s->wal)) || store_find(name, "");
 	return SQLITE_OK;
 }
 

@@ -148,6 +148,10 @@ OPERATIONS: dict[str, Callable[[Db], object]] = {
     "large write": batch("BEGIN; INSERT OR REPLACE INTO t SELECT a + 100, hex(zeroblob(4000)) "
                          "FROM t WHERE a < 41; DELETE FROM t WHERE a > 100; COMMIT; "
                          "SELECT count(*) FROM t", "result"),
+    "checkpoint": batch("INSERT OR REPLACE INTO t SELECT a + 100, hex(zeroblob(4000)) FROM t "
+                        "WHERE a < 41; PRAGMA wal_checkpoint(PASSIVE); "
+                        "DELETE FROM t WHERE a > 100; PRAGMA wal_checkpoint(TRUNCATE); "
+                        "SELECT count(*), max(b) FROM t", "result"),
     "schema change": batch("DROP TABLE IF EXISTS x; CREATE TABLE x(a, b); CREATE INDEX xa ON x(a); "
                            "DROP TABLE x; SELECT 1", "result"),
     "image": lambda db: db.cat("image")[100:],

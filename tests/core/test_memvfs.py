@@ -5,11 +5,14 @@ from __future__ import annotations
 
 import errno
 import os
+import random
 import threading
 import time
 from collections.abc import Callable
 
-from tests.core.engine import MIB, Db, Engine
+import pytest
+
+from tests.core.engine import MIB, Db, Engine, File, Flag
 from tests.core.test_api import errno_of
 
 ROWS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i < {}) "
@@ -276,3 +279,188 @@ def test_vacuum_beside_readers(db: Db) -> None:
     db.batch("PRAGMA wal_checkpoint(TRUNCATE)")
     assert db.usage()[0] < 30
     assert db.value("SELECT count(*) FROM t") == "10"
+
+
+# A checkpoint moves the log's pages into the database
+
+
+def test_a_large_transaction_holds_its_pages_once(db: Db) -> None:
+    db.batch("CREATE TABLE t(a)")
+    for _ in range(2):
+        db.batch(ROWS.format(17000) + "INSERT INTO t SELECT zeroblob(4000) FROM n")
+        assert db.usage()[1] == 0
+        assert db.memory("peak") - db.memory("held") < 4 * MIB
+    assert db.usage()[0] * 4096 > 128 * MIB
+    # So does one whose log somebody still reads, and the rollback of one.
+    with db.session() as old, db.session() as new:
+        old.ask("BEGIN; SELECT count(*) FROM t;")
+        db.batch(ROWS.format(17000) + "INSERT INTO t SELECT zeroblob(4000) FROM n")
+        new.ask("BEGIN; SELECT count(*) FROM t;")
+        old.ask("COMMIT;")
+        assert db.value("PRAGMA wal_checkpoint(PASSIVE)") == "0"
+        assert db.usage()[1] > 17000
+        assert new.ask("SELECT count(*) FROM t;") == b"count(*)\n51000\n"
+        assert db.memory("peak") - db.memory("held") < 4 * MIB
+    db.batch("PRAGMA wal_checkpoint(TRUNCATE)")
+    assert db.usage()[1] == 0
+    held = db.memory("held")
+    db.batch("BEGIN; " + ROWS.format(9000) + "INSERT INTO t SELECT zeroblob(4000) FROM n; ROLLBACK")
+    assert abs(db.memory("held") - held) < MIB
+
+
+class Reader:
+    """A snapshot, and what it must show for as long as it lasts."""
+
+    def __init__(self, db: Db) -> None:
+        self.session = db.session()
+        self.half: tuple[File, bytes, bytes] | None = None
+        self.session.ask("BEGIN;")
+        self.rows = self.session.ask("SELECT * FROM t;")
+
+    def begin_to_read(self, db: Db) -> None:
+        """Leave an answer half-read: a page is in use that lies where it lies."""
+        stream = db.session()
+        stream.write("SELECT * FROM t;")
+        self.half = (stream, stream.read(20), db.cat("tables/t/data.csv"))
+
+    def look(self) -> None:
+        """See it again."""
+        assert self.session.ask("SELECT * FROM t;") == self.rows
+        assert self.session.ask("SELECT sum(length(b)) FROM t;").count(b"\n") == 2
+        if self.half:
+            stream, head, rows = self.half
+            self.half = None
+            assert head + stream.read_all() == rows
+            stream.release()
+
+    def end(self) -> None:
+        """Look for the last time."""
+        self.look()
+        self.session.ask("COMMIT;")
+        self.session.release()
+
+
+WRITES = (
+    "UPDATE t SET b = hex(randomblob({few})) WHERE a % 7 = {n} % 7",
+    "UPDATE t SET b = hex(randomblob({many})) WHERE a % 3 = {n} % 3",
+    "UPDATE t SET b = hex(randomblob(3000))",  # a log that is checkpointed at once
+    "INSERT INTO t VALUES(NULL, hex(randomblob({many})))",
+    "DELETE FROM t WHERE a IN (SELECT a FROM t ORDER BY b LIMIT 3)",
+    "BEGIN; UPDATE t SET b = hex(randomblob({many})); ROLLBACK",
+    "BEGIN; INSERT INTO t SELECT NULL, hex(randomblob(2000)) FROM t; SAVEPOINT s;"
+    " UPDATE t SET b = hex(randomblob(3000)); ROLLBACK TO s; UPDATE t SET b = 'x' WHERE a = {n};"
+    " DELETE FROM t WHERE a > 90; COMMIT",
+    "DELETE FROM t WHERE a > 70; VACUUM",
+    "DROP TABLE t; CREATE TABLE t(a INTEGER PRIMARY KEY, b); "
+    + ROWS.format(60)
+    + "INSERT INTO t SELECT i, hex(randomblob({many})) FROM n",
+    "BEGIN IMMEDIATE; COMMIT",
+)
+CHECKPOINTS = ("PASSIVE", "FULL", "RESTART", "TRUNCATE")
+
+
+def a_checkpoint(db: Db, chance: random.Random) -> None:
+    """Any kind; one in four is interrupted somewhere."""
+    flag = Flag()
+    flag.set(chance.random() < 0.25)
+    sql = f"PRAGMA wal_checkpoint({chance.choice(CHECKPOINTS)})"
+    if flag.value.value:
+        assert errno_of(db.batch, sql, cancel=flag) in (0, errno.EINTR)
+    else:
+        db.batch(sql)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_snapshots_across_checkpoints(engine: Engine, seed: int) -> None:
+    chance = random.Random(seed)
+    db = engine.db(busy_ms=0)
+    db.batch("CREATE TABLE t(a, b)")
+    db.batch(WRITES[-2].format(many=500, n=0))
+    readers: list[Reader] = []
+    for n in range(120):
+        kind = chance.random()
+        if kind < 0.4:
+            sql = chance.choice(WRITES).format(
+                few=chance.randrange(300), many=chance.randrange(6000), n=n
+            )
+            db.batch(sql)
+        elif kind < 0.6:
+            a_checkpoint(db, chance)
+        elif kind < 0.75 and len(readers) < 6:
+            readers.append(Reader(db))
+            if chance.random() < 0.5:
+                readers[-1].begin_to_read(db)
+        elif kind < 0.85 and readers:
+            readers.pop(chance.randrange(len(readers))).end()
+        for reader in chance.sample(readers, min(len(readers), 2)):
+            reader.look()
+    for reader in readers:
+        reader.end()
+    assert db.value("PRAGMA integrity_check") == "ok"
+    db.batch("PRAGMA wal_checkpoint(TRUNCATE)")
+    assert db.usage()[1] == 0
+
+
+def large_and_small(db: Db, rounds: int, number: int) -> None:
+    """All rows get the next number: in one transaction, in the log once or twice, or not at all."""
+    for i in range(rounds):
+        size = (30, 900, 2500)[(i + number) % 3]
+        change = f"UPDATE t SET v = v + 1, pad = zeroblob({size});"
+        if i % 5 == 0:
+            db.batch(f"BEGIN IMMEDIATE; {change} {change} ROLLBACK")
+        elif i % 5 == 1:
+            db.batch(f"BEGIN IMMEDIATE; {change} SAVEPOINT s; {change} ROLLBACK TO s; COMMIT")
+        else:
+            db.batch(change)
+
+
+def look_at_all(db: Db, stop: threading.Event, number: int) -> None:
+    """One number in a snapshot, and the same one to its end."""
+    seen = -1
+    while not stop.is_set():
+        with db.session() as session:
+            session.ask("BEGIN;")
+            first = session.ask("SELECT v, count(*) FROM t GROUP BY v;").splitlines()[1:]
+            assert len(first) == 1, first
+            value, rows = map(int, first[0].split(b","))
+            assert value >= seen
+            assert rows == 200
+            seen = value
+            for _ in range(number + 1):
+                session.write("SELECT v, length(pad) FROM t;")
+                lines = session.read_all(300).splitlines()[1:]
+                assert {line.split(b",")[0] for line in lines} == {b"%d" % value}
+                assert len(lines) == 200
+            session.ask("COMMIT;")
+
+
+def test_readers_beside_large_transactions(engine: Engine, sanitized: bool) -> None:
+    db = engine.db(busy_ms=60000)
+    db.batch(
+        "CREATE TABLE t(id INTEGER PRIMARY KEY, v, pad); "
+        + ROWS.format(200)
+        + "INSERT INTO t SELECT i, 0, NULL FROM n"
+    )
+    rounds = 30 if sanitized else 120
+    stop, readers, writers = threading.Event(), Together(), Together()
+    for number in range(3):
+        readers.start(look_at_all, db, stop, number)
+    for number in range(2):
+        writers.start(large_and_small, db, rounds, number)
+
+    def disturb() -> None:
+        chance = random.Random(1)
+        for _ in range(rounds):
+            a_checkpoint(db, chance)
+            db.batch("INSERT OR REPLACE INTO t SELECT id, v, 'x' FROM t WHERE id = 7")
+
+    writers.start(disturb)
+    try:
+        writers.join()
+    finally:
+        stop.set()
+        readers.join()
+    assert db.value("PRAGMA integrity_check") == "ok"
+    assert db.value("SELECT max(v) FROM t") == str(2 * (rounds - (rounds + 4) // 5))
+    assert db.value("PRAGMA wal_checkpoint(TRUNCATE)") == "0"
+    assert db.usage()[1] == 0
