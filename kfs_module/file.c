@@ -252,7 +252,8 @@ static __poll_t ksqlfs_poll(struct file *file, struct poll_table_struct *wait)
 
 	poll_wait(file, &ksqlfs_sb(file_inode(file)->i_sb)->commits, wait);
 	ready = ksql_poll(of->file);
-	if (ready & KSQL_POLL_READ)
+	if (ready & KSQL_POLL_READ ||
+	    READ_ONCE(of->head) != READ_ONCE(of->tail))
 		events |= EPOLLIN | EPOLLRDNORM;
 	if (ready & KSQL_POLL_WRITE)
 		events |= EPOLLOUT | EPOLLWRNORM;

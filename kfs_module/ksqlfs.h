@@ -31,7 +31,8 @@
  * @watch: of @db, while the superblock lives
  * @commits: who waits for one
  * @notify: tells inotify of them
- * @notified: data_version of the last one that it was told of; @notify's alone
+ * @notified: data_version of the last one that it need not be told of any more;
+ *	@notify's, but while nothing is watched @watch's
  *
  * All else does not change while the superblock lives, so there is no lock; the
  * list of @commits has its own.

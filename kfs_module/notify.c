@@ -23,24 +23,37 @@ static bool ksqlfs_is_watched(const struct inode *inode)
 	return ksqlfs_has_marks(inode) && node && ksql_node_has_version(node);
 }
 
-/* Who watches a folder is told the names in it; a folder without memory tells none. */
+/*
+ * Who watches a folder is told the names in it.  fsnotify() wants to know the
+ * inode behind the name, and would tell who watches that as well: those have
+ * their own turn, so it is given one that nobody watches.
+ */
 static void ksqlfs_notify_names(struct inode *dir)
 {
 	const struct ksql_caller caller = { .uid = 0 };
 	struct ksql_dirent entry;
+	struct inode *unwatched;
 	struct ksql_dir *names;
 	u64 i;
 
-	if (ksql_opendir(ksqlfs_db(dir), ksqlfs_node(dir), &caller, &names))
+	unwatched = new_inode(dir->i_sb);
+	if (!unwatched)
 		return;
+	unwatched->i_private = ksql_node_get(ksqlfs_node(dir));
+	unwatched->i_mode = S_IFREG;
+	if (ksql_opendir(ksqlfs_db(dir), ksqlfs_node(dir), &caller, &names))
+		goto put_inode;
 	for (i = 0; ksql_readdir(names, i, &entry); i++) {
 		const struct qstr name = QSTR_INIT(entry.name, entry.name_len);
 
 		if (entry.has_version)
-			fsnotify(FS_MODIFY, dir, FSNOTIFY_EVENT_INODE, dir,
-				 &name, NULL, 0);
+			fsnotify(FS_MODIFY | FS_EVENT_ON_CHILD, unwatched,
+				 FSNOTIFY_EVENT_INODE, dir, &name, unwatched,
+				 0);
 	}
 	ksql_closedir(names);
+put_inode:
+	iput(unwatched);
 }
 
 static void ksqlfs_notify_inode(struct inode *inode)
@@ -73,12 +86,12 @@ void ksqlfs_notify(struct work_struct *work)
 		iput(last); /* held until here: it kept our place in the list */
 		last = inode;
 		version = ksql_node_version(fs->db, ksqlfs_node(inode));
-		if (version > fs->notified && version <= now)
+		if (version > READ_ONCE(fs->notified) && version <= now)
 			ksqlfs_notify_inode(inode);
 		cond_resched();
 		spin_lock(&sb->s_inode_list_lock);
 	}
 	spin_unlock(&sb->s_inode_list_lock);
 	iput(last);
-	fs->notified = now;
+	WRITE_ONCE(fs->notified, now);
 }

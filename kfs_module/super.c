@@ -171,13 +171,15 @@ static const struct super_operations ksqlfs_super_ops = {
 };
 
 /* In the engine, with preemption off: all that may be done is to wake others. */
-static void ksqlfs_changed(struct ksql_watch *watch)
+static void ksqlfs_changed(struct ksql_watch *watch, u64 version)
 {
 	struct ksqlfs_sb *fs = container_of(watch, struct ksqlfs_sb, watch);
 
 	wake_up_poll(&fs->commits, EPOLLPRI | EPOLLIN | EPOLLRDNORM);
 	if (ksqlfs_sb_is_watched(fs->sb))
 		queue_work(system_unbound_wq, &fs->notify);
+	else if (version > READ_ONCE(fs->notified))
+		WRITE_ONCE(fs->notified, version);
 }
 
 /* On failure what was done is undone by ksqlfs_kill_sb(). */

@@ -24,7 +24,7 @@ void db_changed(struct ksql_db *db, struct conn *c)
 	changes_committed(c, version);
 	port_spin_lock(&db->watch_lock);
 	for (w = db->watches; w; w = w->next)
-		w->changed(w);
+		w->changed(w, version);
 	port_spin_unlock(&db->watch_lock);
 }
 

@@ -218,8 +218,8 @@ KSQL_API void ksql_db_usage(struct ksql_db *db, uint64_t *pages,
 
 /**
  * struct ksql_watch - who wants to know of commits; the host's own memory
- * @changed: called once for each commit that changed something, when others can
- *	see it, and before the call that committed returns.  It may run on the
+ * @changed: called once for each commit that changed something, with its
+ *	data_version, when others can see it, and before the call that committed returns.  It may run on the
  *	engine's stack with the FPU section open, so with preemption off, and
  *	always runs under a spinlock: it must not sleep, nor call anything of
  *	this header but ksql_poll(), nor watch or unwatch.  Calls for different
@@ -227,7 +227,7 @@ KSQL_API void ksql_db_usage(struct ksql_db *db, uint64_t *pages,
  * @next: the engine's
  */
 struct ksql_watch {
-	void (*changed)(struct ksql_watch *watch);
+	void (*changed)(struct ksql_watch *watch, uint64_t version);
 	struct ksql_watch *next;
 };
 

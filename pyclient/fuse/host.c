@@ -253,11 +253,12 @@ static void on_wake(int number)
 /* --- the mount ------------------------------------------------------------ */
 
 /* A commit: called on the engine's side, so another thread does the rest. */
-static void changed(struct ksql_watch *watch)
+static void changed(struct ksql_watch *watch, uint64_t version)
 {
 	struct host *host =
 		(struct host *)((char *)watch - offsetof(struct host, watch));
 
+	(void)version;
 	tell(host->changed_fd);
 }
 

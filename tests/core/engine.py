@@ -63,7 +63,7 @@ class Watch(ctypes.Structure):
     """struct ksql_watch."""
 
 
-WATCH_CALL = ctypes.CFUNCTYPE(None, ctypes.POINTER(Watch))
+WATCH_CALL = ctypes.CFUNCTYPE(None, ctypes.POINTER(Watch), ctypes.c_uint64)
 Watch._fields_ = [("changed", WATCH_CALL), ("next", ctypes.POINTER(Watch))]
 
 
@@ -379,7 +379,7 @@ class Db:
     @contextmanager
     def watching(self, changed: Callable[[], None]) -> Iterator[None]:
         """Be called at each commit, from whichever thread commits."""
-        watch = Watch(WATCH_CALL(lambda _: changed()))
+        watch = Watch(WATCH_CALL(lambda _, _version: changed()))
         self.lib.ksql_db_watch(self.handle, ctypes.byref(watch))
         try:
             yield
