@@ -38,28 +38,31 @@ static unsigned int get_number(const unsigned char *p, int bytes)
  * page of each level, on each page of it.  What lies in overflow pages is not
  * counted.
  */
-static uint64_t pages_below(sqlite3 *lite, unsigned int number, char *page)
+static int pages_below(struct conn *c, unsigned int number, char *page,
+		       uint64_t *pages, struct fault *f)
 {
 	const unsigned char *p = (const unsigned char *)page;
-	uint64_t pages = 1;
 	unsigned int cells, cell;
-	int level;
+	int level, rc;
 
+	*pages = 1;
 	for (level = 0; level < LEVELS_MAX; level++) {
-		if (ksql_page_read(lite, number, page))
-			break;
+		rc = ksql_page_read(c->lite, number, page);
+		if (rc)
+			return conn_fault(c, rc, f);
 		if (p[0] == TYPE_LEAF_TABLE || p[0] == TYPE_LEAF_INDEX)
-			return pages;
+			return 0;
 		if (p[0] != TYPE_INTERIOR_TABLE && p[0] != TYPE_INTERIOR_INDEX)
 			break;
 		cells = get_number(p + AT_CELLS, 2);
 		cell = get_number(p + AT_FIRST_CELL, 2);
-		if (cell > KSQL_PAGE_SIZE - 4 || pages > UINT32_MAX)
+		if (cell > KSQL_PAGE_SIZE - 4 || *pages > UINT32_MAX)
 			break;
-		pages *= cells + 1;
+		*pages *= cells + 1;
 		number = get_number(p + cell, 4);
 	}
-	return UINT64_MAX;
+	*pages = UINT64_MAX;
+	return 0;
 }
 
 static int count_bytes(struct conn *c, const char *table, enum format format,
@@ -95,6 +98,7 @@ static int is_worth(struct conn *c, const char *table, bool *worth,
 	uint64_t exact = db_options(c->db).exact / KSQL_PAGE_SIZE;
 	struct buf page = { 0 };
 	sqlite3_int64 root;
+	uint64_t pages;
 	int err = ask_number(
 		c,
 		sqlite3_mprintf("SELECT rootpage FROM main.sqlite_schema"
@@ -107,9 +111,10 @@ static int is_worth(struct conn *c, const char *table, bool *worth,
 		return err;
 	if (!buf_grow(&page, KSQL_PAGE_SIZE))
 		return fault_set(f, -ENOMEM, -1, "out of memory");
-	*worth = pages_below(c->lite, (unsigned int)root, page.data) <= exact;
+	err = pages_below(c, (unsigned int)root, page.data, &pages, f);
+	*worth = !err && pages <= exact;
 	buf_free(&page);
-	return 0;
+	return err;
 }
 
 int size_of_data(struct ksql_db *db, const char *table, enum format format,

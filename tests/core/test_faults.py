@@ -115,6 +115,19 @@ def images(db: Db) -> object:
     return db.value("SELECT count(*) FROM u")
 
 
+def changes(db: Db) -> object:
+    """Changed rows; without memory to keep them their reader must read the table anew."""
+    with db.open("tables/t/changes") as file:
+        db.batch("UPDATE t SET b = b WHERE a < 4; SAVEPOINT s; DELETE FROM t; ROLLBACK TO s; RELEASE s")
+        said = file.read()
+    return said.count(b'"update"') == 3 or b'"reset"' in said
+
+
+def sizes(db: Db) -> object:
+    """What stat() says, found out and kept."""
+    return [db.attr(f"tables/t/{file}").size for file in ("data.csv", "data.json", "count") * 2]
+
+
 OPERATIONS: dict[str, Callable[[Db], object]] = {
     "root and lookup": lambda db: db.attr("tables/t/count").size,
     "opendir": lambda db: (db.names(""), db.names("tables"), db.names("tables/t")),
@@ -156,6 +169,8 @@ OPERATIONS: dict[str, Callable[[Db], object]] = {
                            "DROP TABLE x; SELECT 1", "result"),
     "image": lambda db: db.cat("image")[100:],
     "image, written": images,
+    "changes": changes,
+    "sizes": sizes,
     "vacuum": batch("VACUUM; SELECT 1", "result"),
     "new database": new_database,
 }  # fmt: skip
