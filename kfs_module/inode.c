@@ -320,5 +320,7 @@ struct inode *ksqlfs_inode_new(struct super_block *sb, struct ksql_node *node)
 void ksqlfs_inode_evict(struct inode *inode)
 {
 	clear_inode(inode);
+	/* Who looks for a node's inode compares with the nodes of all that are found. */
+	remove_inode_hash(inode);
 	ksql_node_put(ksqlfs_node(inode));
 }
