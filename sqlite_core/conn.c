@@ -136,6 +136,7 @@ void conn_put(struct conn *c)
 	if (!c)
 		return;
 	db = c->db;
+	c->removed = NULL;
 	conn_run_begin(c, 0);
 	if (!sqlite3_get_autocommit(c->lite) && conn_exec(c, "ROLLBACK"))
 		c->tainted = true;
@@ -305,6 +306,9 @@ int conn_poll(struct conn *c)
 	c->stopped = port_pause();
 	if (!c->stopped && c->deadline_ns && port_coarse_ns() > c->deadline_ns)
 		c->stopped = -ETIMEDOUT;
+	if (!c->stopped && c->removed &&
+	    __atomic_load_n(c->removed, __ATOMIC_RELAXED))
+		c->stopped = -ECANCELED;
 	return c->stopped;
 }
 
@@ -334,6 +338,8 @@ int conn_fault(struct conn *c, int rc, struct fault *f)
 		message = "the time limit (timeout=) is reached";
 	else if (f->err == -EINTR)
 		message = "interrupted";
+	else if (c->stopped == -ECANCELED)
+		message = "the session was removed";
 	else if (f->err == -ENOSPC && f->sqlite != SQLITE_FULL)
 		message = "the memory limit is reached";
 	else if (f->err == -ENOMEM && stats_now().too_deep != c->too_deep)

@@ -44,6 +44,7 @@ struct conn {
 	bool tainted; /* has state of its own: not for the next user */
 	bool no_wait; /* the busy handler gives up at once */
 	uint32_t epoch; /* of the limits it was made with */
+	const bool *removed; /* atomic: of the session that it is; NULL: none */
 
 	/* The watch over what runs: conn_run_begin() to conn_run_end(). */
 	int64_t deadline_ns; /* monotonic; 0: none */

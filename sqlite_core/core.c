@@ -11,6 +11,7 @@
 #include "memvfs.h"
 #include "mutex.h"
 #include "outcome.h"
+#include "session_dir.h"
 #include "tracked.h"
 
 #define SOURCE_MAX	    255u
@@ -123,6 +124,7 @@ int engine_db_configure(struct ksql_db *db, const struct ksql_options *options)
 	db->options.busy_ms = options->busy_ms;
 	db->options.max_sql = options->max_sql;
 	db->options.exact = options->exact;
+	db->options.sessions = options->sessions;
 	__atomic_store_n(&db->options.timeout_ms, options->timeout_ms,
 			 __ATOMIC_RELAXED); /* db_timeout_ns() has no lock */
 	__atomic_store_n(&db->epoch, db->epoch + 1, __ATOMIC_RELEASE);
@@ -137,6 +139,7 @@ int engine_db_configure(struct ksql_db *db, const struct ksql_options *options)
 /* Undoes db_new(), as far as that came. */
 static void db_free(struct ksql_db *db)
 {
+	session_dir_forget(db);
 	outcome_forget(db);
 	catalog_free(db->catalog);
 	tracked_free(db);
@@ -150,6 +153,7 @@ static void db_free(struct ksql_db *db)
 		conn_close(db->anchor);
 	store_free(db->store);
 	port_mutex_free(db->catalog_lock);
+	port_mutex_free(db->sessions_lock);
 	ksql_free(db->source);
 	ksql_free(db);
 }
@@ -167,8 +171,10 @@ static int db_new(const char *source, const struct ksql_options *options,
 	db->changed_ns = port_realtime_ns();
 	db->source = ksql_strndup(source, strlen(source));
 	db->catalog_lock = port_mutex_new();
+	db->sessions_lock = port_mutex_new();
 	db->store = store_new();
-	if (!db->source || !db->catalog_lock || !db->store)
+	if (!db->source || !db->catalog_lock || !db->sessions_lock ||
+	    !db->store)
 		goto free;
 	store_set_size(db->store, options->size);
 	err = conn_get(db, &db->anchor);

@@ -11,6 +11,7 @@
 struct catalog;
 struct conn;
 struct outcome;
+struct session_dir;
 struct store;
 struct tracked;
 
@@ -48,6 +49,10 @@ struct ksql_db {
 	struct conn *idle; /* the pool */
 	uint32_t idle_count;
 	struct outcome *outcomes; /* one for each uid */
+
+	struct port_mutex *sessions_lock; /* protects the next two */
+	struct session_dir *sessions; /* a count of each */
+	uint64_t sessions_made; /* so many ever */
 
 	struct port_mutex
 		*catalog_lock; /* protects what follows; may sleep under it */

@@ -123,6 +123,7 @@ void ksql_options_default(struct ksql_options *o)
 	o->busy_ms = 5000;
 	o->max_sql = 16u << 20;
 	o->exact = 16u << 20;
+	o->sessions = 64;
 }
 
 static void call_db_options(void *arg)

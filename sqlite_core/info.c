@@ -49,6 +49,7 @@ int info_features(struct ksql_db *db, const struct ksql_node *node,
 		"indexes schema table columns\n"
 		"metrics 1\n"
 		"image 1\n"
+		"sessions 1\n"
 		"parameters 2\n"
 		"events poll\n"
 		"sql fts5 rtree geopoly json math dbstat session window strict returning\n"
@@ -88,6 +89,7 @@ int info_limits(struct ksql_db *db, const struct ksql_node *node,
 	put_count(out, "exact", o.exact);
 	put_count(out, "timeout", o.timeout_ms);
 	put_count(out, "busy", o.busy_ms);
+	put_count(out, "sessions", o.sessions);
 	return done(out);
 }
 

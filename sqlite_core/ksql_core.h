@@ -68,6 +68,7 @@ struct ksql_core_config {
  * @max_result: bytes that the rows of one materialised result may take
  * @max_sql: bytes of one statement, its parameters included
  * @exact: bytes of pages that a table may have for stat() to know its rows' sizes
+ * @sessions: how many of sessions/ one user may have
  */
 struct ksql_options {
 	uint64_t size;
@@ -76,6 +77,7 @@ struct ksql_options {
 	uint32_t timeout_ms;
 	uint32_t busy_ms;
 	uint32_t max_sql;
+	uint32_t sessions;
 };
 
 /**
@@ -156,9 +158,9 @@ KSQL_API void ksql_options_default(struct ksql_options *options);
 /**
  * ksql_option_set() - a limit by its name, as it stands among mount options
  * @options: one of them changed
- * @key: "size", "timeout", "busy", "max_result", "max_sql", "exact"
- * @value: a decimal number: milliseconds, or bytes with k, m, g, t, p, e behind
- *	them, or a percentage of RAM ("10%")
+ * @key: "size", "timeout", "busy", "max_result", "max_sql", "exact", "sessions"
+ * @value: a decimal number: milliseconds, a count, or bytes with k, m, g, t, p,
+ *	e behind them, or a percentage of RAM ("10%")
  *
  * Whether the limit is in range is looked at when it comes into force.  Does
  * not sleep.

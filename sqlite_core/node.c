@@ -10,9 +10,17 @@
 #include "mem.h"
 #include "open.h"
 #include "render.h"
+#include "session_dir.h"
 #include "tracked.h"
 
 #define NAME_MAX_BYTES 255u
+
+static int make_session(struct ksql_db *db, struct ksql_node *dir,
+			const char *name, size_t len,
+			const struct ksql_caller *caller, bool is_dir,
+			struct ksql_node **node);
+static int remove_session(struct ksql_db *db, struct ksql_node *node,
+			  const struct ksql_caller *caller);
 
 /* --- the tree ------------------------------------------------------------ */
 
@@ -82,6 +90,26 @@ static const struct entry info_entries[] = {
 	{ .name = NULL },
 };
 
+static const struct entry session_entries[] = {
+	{ .name = "query", .kind = KIND_QUERY, .arg = FORMAT_CSV },
+	{ .name = "query.json", .kind = KIND_QUERY, .arg = FORMAT_JSON },
+	{ .name = "query.ndjson", .kind = KIND_QUERY, .arg = FORMAT_NDJSON },
+	{ .name = "query.rows", .kind = KIND_QUERY, .arg = FORMAT_ROWS },
+	{ .name = "query.tsv", .kind = KIND_QUERY, .arg = FORMAT_TSV },
+	{ .name = "result", .kind = KIND_RESULT, .arg = FORMAT_CSV },
+	{ .name = "result.json", .kind = KIND_RESULT, .arg = FORMAT_JSON },
+	{ .name = "result.ndjson", .kind = KIND_RESULT, .arg = FORMAT_NDJSON },
+	{ .name = "result.tsv", .kind = KIND_RESULT, .arg = FORMAT_TSV },
+	{ .name = "value", .kind = KIND_VALUE },
+	{ .name = "error", .kind = KIND_ERROR },
+	{ .name = "status", .kind = KIND_STATUS },
+	{ .name = NULL },
+};
+
+static const struct entry session_entry = { .kind = KIND_DIR,
+					    .remove = remove_session,
+					    .children = session_entries };
+
 static const struct entry root_entries[] = {
 	{ .name = "query", .kind = KIND_QUERY, .arg = FORMAT_CSV },
 	{ .name = "query.json", .kind = KIND_QUERY, .arg = FORMAT_JSON },
@@ -113,6 +141,11 @@ static const struct entry root_entries[] = {
 	  .arg = OBJECT_METRIC,
 	  .each = &metric_file,
 	  .children = metrics_entries },
+	{ .name = "sessions",
+	  .kind = KIND_SESSIONS,
+	  .make = make_session,
+	  .sticky = true,
+	  .each = &session_entry },
 	{ .name = "image", .kind = KIND_IMAGE },
 	{ .name = "info", .kind = KIND_DIR, .children = info_entries },
 	{ .name = NULL },
@@ -214,9 +247,23 @@ static uint64_t node_number(const struct entry *entry, const char *object)
 	return hash_more(h, object ? object : "") | 2; /* neither 0 nor 1 */
 }
 
+/* A session made anew is another, whatever its name. */
+static uint64_t session_node_number(const struct entry *entry,
+				    const struct session_dir *session)
+{
+	char number[24];
+
+	if (!session)
+		return node_number(entry, NULL);
+	sqlite3_snprintf(sizeof(number), number, "/%llu",
+			 (unsigned long long)session->number);
+	return node_number(entry, number);
+}
+
 static bool is_dir_entry(const struct entry *entry)
 {
-	return entry->kind == KIND_DIR || entry->kind == KIND_OBJECTS;
+	return entry->kind == KIND_DIR || entry->kind == KIND_OBJECTS ||
+	       entry->kind == KIND_SESSIONS;
 }
 
 /* Takes over @object; NULL if no memory. */
@@ -260,8 +307,27 @@ static void set_object_kind(struct ksql_node *node, enum object kind)
 				  has_version(node->entry);
 }
 
+/* Takes over a count of @session; NULL if no memory. */
+static struct ksql_node *session_node_new(const struct entry *entry,
+					  struct session_dir *session)
+{
+	struct ksql_node *node = node_new(entry, NULL);
+
+	if (!node) {
+		session_dir_put(session);
+		return NULL;
+	}
+	node->session = session;
+	node->head.ino = session_node_number(entry, session);
+	node->head.has_owner = true;
+	node->head.uid = session->uid;
+	node->head.gid = session->gid;
+	return node;
+}
+
 void engine_node_free(struct ksql_node *node)
 {
+	session_dir_put(node->session);
 	ksql_free(node->object);
 	ksql_free(node);
 }
@@ -304,6 +370,50 @@ static int lookup_object(struct ksql_db *db, struct ksql_node *dir,
 	return 0;
 }
 
+static int lookup_session(struct ksql_db *db, const char *name, size_t len,
+			  struct ksql_node **out)
+{
+	struct session_dir *session = session_dir_find(db, name, len);
+
+	if (!session)
+		return -ENOENT;
+	*out = session_node_new(&session_entry, session);
+	return *out ? 0 : -ENOMEM;
+}
+
+static int make_session(struct ksql_db *db, struct ksql_node *dir,
+			const char *name, size_t len,
+			const struct ksql_caller *caller, bool is_dir,
+			struct ksql_node **node)
+{
+	struct session_dir *session;
+	int err;
+
+	(void)dir;
+	if (!is_dir)
+		return -EPERM;
+	err = session_dir_make(db, name, len, caller, &session);
+	if (err)
+		return err;
+	session_dir_get(session);
+	*node = session_node_new(&session_entry, session);
+	if (!*node) {
+		session_dir_remove(session);
+		err = -ENOMEM;
+	}
+	session_dir_put(session);
+	return err;
+}
+
+static int remove_session(struct ksql_db *db, struct ksql_node *node,
+			  const struct ksql_caller *caller)
+{
+	(void)db;
+	if (caller->uid && caller->uid != node->session->uid)
+		return -EPERM;
+	return session_dir_remove(node->session);
+}
+
 static const struct entry *find_child(const struct entry *dir, const char *name,
 				      size_t len)
 {
@@ -326,10 +436,16 @@ int engine_lookup(struct ksql_db *db, struct ksql_node *dir, const char *name,
 	if (len > NAME_MAX_BYTES)
 		return -ENAMETOOLONG;
 	e = find_child(dir->entry, name, len);
+	if (!e && dir->entry->kind == KIND_SESSIONS)
+		return lookup_session(db, name, len, out);
 	if (!e)
 		return dir->entry->each ?
 			       lookup_object(db, dir, name, len, out) :
 			       -ENOENT;
+	if (dir->session) {
+		*out = session_node_new(e, session_dir_get(dir->session));
+		return *out ? 0 : -ENOMEM;
+	}
 	if (dir->object) {
 		object = ksql_strndup(dir->object, strlen(dir->object));
 		if (!object)
@@ -344,6 +460,8 @@ int engine_lookup(struct ksql_db *db, struct ksql_node *dir, const char *name,
 
 int engine_node_exists(struct ksql_db *db, struct ksql_node *node)
 {
+	if (node->session)
+		return !session_dir_is_removed(node->session);
 	return node->object ? catalog_has(db, node->object_kind, node->object) :
 			      1;
 }
@@ -465,6 +583,14 @@ static void list_object(void *arg, const char *name)
 	buf_free(&escaped);
 }
 
+static void list_session(void *arg, const struct session_dir *session)
+{
+	struct listing *l = arg;
+
+	list_one(l, session->name, session->len,
+		 session_node_number(l->each, session));
+}
+
 /* First those that are always there. */
 static void list_entries(struct ksql_node *node, struct listing *l)
 {
@@ -472,7 +598,8 @@ static void list_entries(struct ksql_node *node, struct listing *l)
 
 	for (e = node->entry->children; e && e->name; e++)
 		list_one(l, e->name, strlen(e->name),
-			 node_number(e, node->object));
+			 node->session ? session_node_number(e, node->session) :
+					 node_number(e, node->object));
 	l->fixed = l->count;
 }
 
@@ -533,11 +660,12 @@ int engine_opendir(struct ksql_db *db, struct ksql_node *node,
 	struct listing l = { .each = node->entry->each };
 	int err = 0;
 
-	(void)caller;
 	if (!is_dir_entry(node->entry))
 		return -ENOTDIR;
 	list_entries(node, &l);
-	if (l.each)
+	if (node->entry->kind == KIND_SESSIONS)
+		err = session_dir_each(db, caller->uid, list_session, &l);
+	else if (l.each)
 		err = catalog_each(db, node->entry->arg, list_object, &l);
 	if (!err) {
 		*dir = l.names.failed || l.inos.failed ?

@@ -16,6 +16,7 @@ enum kind {
 	 * entry.children, if there are any.
 	 */
 	KIND_OBJECTS,
+	KIND_SESSIONS, /* entry.each for each session that the user has */
 	KIND_QUERY, /* entry.arg: enum format */
 	KIND_RESULT, /* entry.arg: enum format */
 	KIND_VALUE,
@@ -53,6 +54,7 @@ struct ksql_node {
 	struct node_head head;
 	const struct entry *entry;
 	enum object object_kind; /* of @object */
+	struct session_dir *session; /* counted: that it is, or is in; or NULL */
 	char *object; /* owned: SQL name of a table, view or index; NULL above it */
 };
 

@@ -19,6 +19,7 @@
 #include "node.h"
 #include "outcome.h"
 #include "session.h"
+#include "session_dir.h"
 #include "size.h"
 #include "tracked.h"
 
@@ -197,6 +198,14 @@ static void outcome_release(struct ksql_file *f, bool abandon)
 
 static const struct file_ops outcome_ops = { .release = outcome_release };
 
+/* Whose result the files of a node tell of: a session's, or the user's; counted. */
+static struct outcome *outcome_of(struct ksql_db *db,
+				  const struct ksql_node *node, uint32_t uid)
+{
+	return node->session ? session_dir_outcome(node->session) :
+			       outcome_get(db, uid);
+}
+
 static int outcome_open(struct ksql_db *db, struct ksql_node *node,
 			uint32_t uid, struct ksql_file **out)
 {
@@ -207,7 +216,7 @@ static int outcome_open(struct ksql_db *db, struct ksql_node *node,
 	if (!r)
 		return -ENOMEM;
 	r->base.ops = &outcome_ops;
-	r->outcome = outcome_get(db, uid);
+	r->outcome = outcome_of(db, node, uid);
 	err = outcome_show(r->outcome, node->entry, &text);
 	if (err) {
 		outcome_release(&r->base, false);
@@ -366,24 +375,36 @@ static void show_answer(struct ksql_file *f, uint64_t pos)
 static int program_write(struct ksql_file *f, const char *p, size_t n)
 {
 	struct session *s = ((struct query_file *)f)->session;
-	int err;
+	int err = session_enter(s);
 
+	f->cursor = 0;
+	f->error = 0;
+	if (err) {
+		f->reading = true; /* so that the next write begins a request */
+		file_show(f, &s->answer, 0, true);
+		return err;
+	}
 	if (f->reading)
 		session_next_request(s);
 	f->reading = false;
-	f->cursor = 0;
-	f->error = 0;
 	err = session_write(s, p, n);
 	show_answer(f, 0);
+	session_leave(s);
 	return err;
 }
 
 static int program_fill(struct ksql_file *f, uint64_t pos)
 {
 	struct session *s = ((struct query_file *)f)->session;
-	int err = session_answer(s);
+	int err = session_enter(s);
 
+	if (err) {
+		file_show(f, &s->answer, pos, true);
+		return err;
+	}
+	err = session_answer(s);
 	show_answer(f, pos);
+	session_leave(s);
 	return err;
 }
 
@@ -411,7 +432,8 @@ static int query_open(struct ksql_db *db, struct ksql_node *node,
 		bool batch = !(flags & KSQL_OPEN_READ);
 
 		q->base.ops = batch ? &batch_ops : &program_ops;
-		q->session = session_new(db, caller, batch, node->entry->arg);
+		q->session = session_new(db, node->session, caller, batch,
+					 node->entry->arg);
 		if (!q->session) {
 			ksql_free(q);
 			return -ENOMEM;
@@ -430,6 +452,7 @@ static int open_kind(struct ksql_db *db, struct ksql_node *node,
 	switch (node->entry->kind) {
 	case KIND_DIR:
 	case KIND_OBJECTS:
+	case KIND_SESSIONS:
 		return -EISDIR;
 	case KIND_QUERY:
 		return query_open(db, node, caller, flags, file);
@@ -507,7 +530,7 @@ int open_size(struct ksql_db *db, struct ksql_node *node, uint32_t uid,
 	case KIND_VALUE:
 	case KIND_ERROR:
 	case KIND_STATUS:
-		o = outcome_get(db, uid);
+		o = outcome_of(db, node, uid);
 		err = outcome_bytes(o, node->entry, size);
 		outcome_put(o);
 		return err;

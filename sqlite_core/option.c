@@ -22,6 +22,7 @@ static const struct option {
 	{ "max_result", offsetof(struct ksql_options, max_result), true, true },
 	{ "max_sql", offsetof(struct ksql_options, max_sql), false, true },
 	{ "exact", offsetof(struct ksql_options, exact), true, true },
+	{ "sessions", offsetof(struct ksql_options, sessions), false, false },
 };
 
 #define NUMBER_MAX (~(uint64_t)0)

@@ -72,10 +72,8 @@ int outcome_describe(struct outcome *o, const struct report *r)
 	return o->error.failed || o->status.failed ? -ENOMEM : 0;
 }
 
-void outcome_keep_result(struct ksql_db *db, struct outcome *o)
+void outcome_keep_result(struct outcome *o, struct outcome *last)
 {
-	struct outcome *last = outcome_get(db, o->uid);
-
 	o->result = last;
 	if (last && last->result) {
 		o->result = last->result;
@@ -116,7 +114,7 @@ int outcome_tell(struct ksql_db *db, const struct ksql_caller *who,
 		r.rowid = sqlite3_last_insert_rowid(lite);
 	}
 	fault_describe(f, NULL, 0, &text);
-	outcome_keep_result(db, o);
+	outcome_keep_result(o, outcome_get(db, who->uid));
 	err = outcome_describe(o, &r);
 	outcome_publish(db, o);
 	buf_free(&text);

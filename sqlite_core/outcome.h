@@ -52,8 +52,8 @@ void outcome_put(struct outcome *o);
 struct outcome *outcome_get(struct ksql_db *db, uint32_t uid);
 /** outcome_describe() - what @r says becomes the texts of @o.  0 or -ENOMEM. */
 int outcome_describe(struct outcome *o, const struct report *r);
-/** outcome_keep_result() - result* will show what they show now. */
-void outcome_keep_result(struct ksql_db *db, struct outcome *o);
+/** outcome_keep_result() - result* will show what @last, taken over, has them show. */
+void outcome_keep_result(struct outcome *o, struct outcome *last);
 /** outcome_publish() - in place of what @o->uid had; takes over the caller's count. */
 void outcome_publish(struct ksql_db *db, struct outcome *o);
 /**

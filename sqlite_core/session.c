@@ -9,11 +9,12 @@
 #include "mem.h"
 #include "outcome.h"
 #include "param.h"
+#include "session_dir.h"
 
 /* How much of an answer is rendered ahead of its reader. */
 #define ANSWER_CHUNK (64u * 1024u)
 
-struct session *session_new(struct ksql_db *db,
+struct session *session_new(struct ksql_db *db, struct session_dir *dir,
 			    const struct ksql_caller *caller, bool batch,
 			    enum format format)
 {
@@ -33,6 +34,8 @@ struct session *session_new(struct ksql_db *db,
 			return NULL;
 		}
 	}
+	if (dir)
+		s->dir = session_dir_get(dir);
 	return s;
 }
 
@@ -45,12 +48,35 @@ static void forget_text(struct session *s)
 	split_reset(&s->split);
 }
 
-void session_free(struct session *s)
+/* A directory knows whose answers use its connection. */
+static void list(struct session *s)
 {
-	if (!s)
+	struct session **at = &s->dir->streams;
+
+	if (s->listed == s->stream.live)
 		return;
+	s->listed = s->stream.live;
+	if (s->listed) {
+		s->next = *at;
+		*at = s;
+		return;
+	}
+	while (*at != s)
+		at = &(*at)->next;
+	*at = s->next;
+}
+
+void session_drop_answer(struct session *s)
+{
 	stream_end(&s->stream);
-	conn_put(s->conn);
+	if (s->dir)
+		list(s);
+}
+
+void session_free_taken(struct session *s)
+{
+	session_drop_answer(s);
+	session_dir_put(s->dir);
 	outcome_put(s->outcome);
 	rows_free(&s->rows);
 	buf_free(&s->text);
@@ -60,12 +86,38 @@ void session_free(struct session *s)
 	ksql_free(s);
 }
 
+void session_free(struct session *s)
+{
+	struct session_dir *dir;
+
+	if (!s)
+		return;
+	if (!s->dir) {
+		stream_end(&s->stream);
+		conn_put(s->conn);
+		session_free_taken(s);
+		return;
+	}
+	dir = session_dir_get(s->dir);
+	if (session_dir_leave_to(dir, s)) {
+		session_free_taken(s);
+		session_dir_give(dir);
+	}
+	session_dir_put(dir);
+}
+
 /* --- outcomes ------------------------------------------------------------ */
 
 /*
  * What error and status say from now on, and, of a batch, result*.  A program's
  * failure leaves result* showing what it showed.
  */
+static struct outcome *last_outcome(struct session *s)
+{
+	return s->dir ? session_dir_outcome(s->dir) :
+			outcome_get(s->db, s->who.uid);
+}
+
 static int publish(struct session *s)
 {
 	struct outcome *o = s->outcome ? s->outcome : outcome_new(s->who.uid);
@@ -84,14 +136,17 @@ static int publish(struct session *s)
 		o->rows = s->rows;
 		memset(&s->rows, 0, sizeof(s->rows));
 	} else {
-		outcome_keep_result(s->db, o);
+		outcome_keep_result(o, last_outcome(s));
 	}
 	r.rows = o->rows.count;
-	r.rowid = s->conn ? sqlite3_last_insert_rowid(s->conn->lite) : 0;
+	r.rowid = s->conn ? sqlite3_last_insert_rowid(s->conn->lite) : s->rowid;
 	err = outcome_describe(o, &r);
 	if (err && !o->err)
 		o->err = err;
-	outcome_publish(s->db, o);
+	if (s->dir)
+		session_dir_publish(s->dir, o);
+	else
+		outcome_publish(s->db, o);
 	return err;
 }
 
@@ -203,12 +258,62 @@ static int end_answer(struct session *s)
 	return fail(s, &f, NULL, 0);
 }
 
+/* --- turns in a directory ------------------------------------------------- */
+
+static void lose_turn(struct session *s, int err)
+{
+	struct fault f = { .offset = -1 };
+
+	fault_set(&f, err, -1,
+		  err == -EBUSY ?
+			  "another call uses the session" :
+		  err == -ECANCELED ?
+			  "the session was removed" :
+			  "interrupted while another call used the session");
+	if (s->batch && !s->failed) {
+		fail(s, &f, NULL, 0);
+		return;
+	}
+	__atomic_fetch_add(&s->db->failures, 1, __ATOMIC_RELAXED);
+	fault_clear(&f);
+	forget_text(s);
+	buf_clear(&s->answer);
+	s->last_line = 0;
+}
+
+int session_enter(struct session *s)
+{
+	int err = s->dir ? session_dir_take(s->dir) : 0;
+
+	if (err) {
+		lose_turn(s, err);
+	} else if (s->dir) {
+		s->conn = s->dir->conn;
+		s->dir->conn = NULL;
+	}
+	return err;
+}
+
+void session_leave(struct session *s)
+{
+	if (!s->dir)
+		return;
+	if (s->conn)
+		s->rowid = sqlite3_last_insert_rowid(s->conn->lite);
+	s->dir->conn = s->conn;
+	s->conn = NULL;
+	list(s);
+	session_dir_give(s->dir);
+}
+
 /* --- statements ---------------------------------------------------------- */
 
 static int need_conn(struct session *s, struct fault *f)
 {
 	int err = s->conn ? 0 : conn_get(s->db, &s->conn);
 
+	if (!err && s->dir)
+		s->conn->removed = &s->dir->removed;
 	return err ? fault_set(f, err, -1,
 			       "no connection to the database could be had") :
 		     0;
@@ -492,6 +597,8 @@ int session_write(struct session *s, const char *p, size_t n)
 	size_t i = 0, taken;
 	int err = s->batch ? batch_goes_on(s) : 0;
 
+	if (!err && s->batch)
+		err = session_enter(s);
 	if (err)
 		return err;
 	drop_last_line(s);
@@ -502,8 +609,10 @@ int session_write(struct session *s, const char *p, size_t n)
 		err = take(s, p + i, n - i, &taken);
 		i += taken;
 	}
-	if (s->batch)
+	if (s->batch) {
 		s->ns += port_monotonic_ns() - started;
+		session_leave(s);
+	}
 	return err ? err : end_answer(s);
 }
 
@@ -537,8 +646,10 @@ static int left_open(struct session *s)
 
 static void forget_batch(struct session *s)
 {
-	conn_put(s->conn);
-	s->conn = NULL;
+	if (!s->dir) {
+		conn_put(s->conn);
+		s->conn = NULL;
+	}
 	forget_text(s);
 	buf_free(&s->text);
 	buf_free(&s->params);
@@ -554,11 +665,15 @@ static void forget_batch(struct session *s)
 int session_finish(struct session *s)
 {
 	int64_t started = port_monotonic_ns();
-	int err = 0;
+	/* Nobody's turn is waited for if nothing is to run. */
+	bool turn = session_pending(s) && !s->failed;
+	int err = turn ? session_enter(s) : 0;
 
+	turn = turn && !err;
 	if (!s->failed) {
 		err = run_rest(s);
-		if (!err && s->conn && !sqlite3_get_autocommit(s->conn->lite))
+		if (!err && s->conn && !s->dir &&
+		    !sqlite3_get_autocommit(s->conn->lite))
 			err = left_open(s);
 	}
 	s->ns += port_monotonic_ns() - started;
@@ -568,6 +683,8 @@ int session_finish(struct session *s)
 		err = err ? err : told;
 	}
 	forget_batch(s);
+	if (turn)
+		session_leave(s);
 	return err;
 }
 

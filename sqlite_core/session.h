@@ -17,12 +17,19 @@
 #include "split.h"
 
 struct session {
+	struct session *next; /* in @dir's list of streams */
+	struct session *next_left; /* in @dir's list of those closed */
 	struct ksql_db *db;
+	struct session_dir *dir; /* counted; NULL: the connection is its own */
+	bool listed; /* in @dir's list of streams; by who has taken @dir */
 	struct ksql_caller who; /* opened it; its cancel flag is not to be used */
 	bool batch;
 	enum format format; /* of a program's answers */
 
-	struct conn *conn; /* owned; NULL until the first statement */
+	/* Owned; NULL until the first statement.  Of a directory's files it is
+	 * the directory's, and here while they have that.
+	 */
+	struct conn *conn;
 	struct split split;
 	struct buf text; /* the statement so far */
 	struct buf params; /* what came after its NUL */
@@ -36,6 +43,8 @@ struct session {
 	/* What the file "status" and "error" will say. */
 	uint64_t changes;
 	int64_t ns; /* spent so far */
+	sqlite3_int64
+		rowid; /* inserted last, when the directory was given back */
 	int sqlite; /* code of the failure */
 	struct buf error;
 	struct rows rows; /* of a batch's last statement that has columns */
@@ -48,12 +57,31 @@ struct session {
 	size_t last_line; /* FORMAT_ROWS: bytes at the answer's end that end it */
 };
 
-/** session_new() - NULL if no memory. */
-struct session *session_new(struct ksql_db *db,
+/** session_new() - NULL if no memory.  In a directory, or @dir is NULL. */
+struct session *session_new(struct ksql_db *db, struct session_dir *dir,
 			    const struct ksql_caller *caller, bool batch,
 			    enum format format);
-/** session_free() - rolls back; what a batch has not finished is dropped. */
+/**
+ * session_free() - what a batch has not finished is dropped
+ *
+ * Rolls back, unless the connection is a directory's.
+ */
 void session_free(struct session *s);
+/** session_free_taken() - likewise, by who has taken its directory. */
+void session_free_taken(struct session *s);
+/** session_drop_answer() - the rest of an answer that is read no more. */
+void session_drop_answer(struct session *s);
+
+/**
+ * session_enter() - have the directory's connection, if it is in one
+ *
+ * For a program's session, before all that follows here, and session_leave()
+ * after it; a batch does so by itself.  If it fails, what was written and has not
+ * run never runs: the batch has failed, or the program's request is over.
+ * Return: 0, or as session_dir_take().
+ */
+int session_enter(struct session *s);
+void session_leave(struct session *s);
 
 /** session_write() - bytes; runs what they complete.  0 or -errno. */
 int session_write(struct session *s, const char *p, size_t n);

@@ -41,6 +41,7 @@ class Options(ctypes.Structure):
         ("timeout_ms", ctypes.c_uint32),
         ("busy_ms", ctypes.c_uint32),
         ("max_sql", ctypes.c_uint32),
+        ("sessions", ctypes.c_uint32),
     )
 
     def values(self) -> tuple[int, ...]:
@@ -351,14 +352,45 @@ class Db:
         """A number of info/memory."""
         return int(self.facts("info/memory")[key])
 
-    def names(self, path: str) -> list[str]:
-        """The names of a directory."""
-        with self.node(path) as node:
-            return [name for name, _, _ in self.entries(node)]
+    def make(self, path: str, uid: int = 0, is_dir: bool = True) -> None:
+        """mkdir(), or what open() with O_CREAT does before it opens."""
+        made, who = _P(), caller(uid)
+        above, _, last = path.rpartition("/")
+        name = last.encode(errors="surrogateescape")
+        with self.node(above) as node:
+            ret = self.lib.ksql_make(
+                self.handle, node, name, len(name), ctypes.byref(who), is_dir, ctypes.byref(made)
+            )
+        check(ret, f"make {path}")
+        self.lib.ksql_node_put(made)
 
-    def entries(self, node: _P) -> list[tuple[str, bool, int]]:
+    def remove(self, path: str, uid: int = 0) -> None:
+        """rmdir()."""
+        who = caller(uid)
+        with self.node(path) as node:
+            ret = self.lib.ksql_remove(self.handle, node, ctypes.byref(who))
+        check(ret, f"remove {path}")
+
+    def owner(self, path: str) -> tuple[int, int] | None:
+        """Whose a node is, by user and group; None: the mount's owner's."""
+        uid, gid = ctypes.c_uint32(), ctypes.c_uint32()
+        with self.node(path) as node:
+            own = self.lib.ksql_node_owner(node, ctypes.byref(uid), ctypes.byref(gid))
+        return (uid.value, gid.value) if own else None
+
+    def mode(self, path: str, mount_mode: int = 0o750) -> int:
+        """Permission bits of a node."""
+        with self.node(path) as node:
+            return int(self.lib.ksql_node_mode(node, mount_mode))
+
+    def names(self, path: str, uid: int = 0) -> list[str]:
+        """The names of a directory, as a user sees them."""
+        with self.node(path) as node:
+            return [name for name, _, _ in self.entries(node, uid)]
+
+    def entries(self, node: _P, uid: int = 0) -> list[tuple[str, bool, int]]:
         """Name, is it a directory, inode number: of each entry of a directory."""
-        directory, entry, who = _P(), Dirent(), caller()
+        directory, entry, who = _P(), Dirent(), caller(uid)
         ret = self.lib.ksql_opendir(self.handle, node, ctypes.byref(who), ctypes.byref(directory))
         check(ret, "opendir")
         found: list[tuple[str, bool, int]] = []

@@ -17,6 +17,7 @@ FIELDS = {
     "busy": "busy_ms",
     "max_result": "max_result",
     "max_sql": "max_sql",
+    "sessions": "sessions",
 }
 
 
@@ -56,6 +57,8 @@ def listed(engine: Engine, options: Options) -> dict[str, int]:
         ("timeout", "0", 0),
         ("timeout", "4294967295", (1 << 32) - 1),
         ("busy", "12", 12),
+        ("sessions", "0", 0),
+        ("sessions", "007", 7),
     ],
 )
 def test_a_value_is_read(engine: Engine, key: str, text: str, value: int) -> None:

@@ -12,7 +12,8 @@ import pytest
 from tests.interface.hosts import Mounter, filesystem_of
 from tests.interface.tree import ENDLESS, Tree, fails, in_child
 
-OPTIONS = {"uid", "gid", "mode", "size", "timeout", "busy", "max_result", "max_sql", "exact", "rom"}
+LIMITS = {"size", "timeout", "busy", "max_result", "max_sql", "exact", "sessions", "rom"}
+OPTIONS = {"uid", "gid", "mode", *LIMITS}
 
 
 def mount_program(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
@@ -87,6 +88,7 @@ def test_options_that_differ_are_shown(mount: Mounter) -> None:
         "size": "8388608",
         "max_result": "70000",
         "max_sql": "8000",
+        "sessions": "7",
     }
     options = shown(mount(**given))
     assert {key: options[key] for key in OPTIONS & set(options)} == given
