@@ -7,6 +7,7 @@
 #include "conn.h"
 #include "db.h"
 #include "gate.h"
+#include "log.h"
 #include "mem.h"
 #include "memvfs.h"
 #include "mutex.h"
@@ -141,6 +142,7 @@ static void db_free(struct ksql_db *db)
 {
 	session_dir_forget(db);
 	outcome_forget(db);
+	log_forget(db);
 	catalog_free(db->catalog);
 	tracked_free(db);
 	while (db->idle) {
@@ -154,6 +156,7 @@ static void db_free(struct ksql_db *db)
 	store_free(db->store);
 	port_mutex_free(db->catalog_lock);
 	port_mutex_free(db->sessions_lock);
+	port_mutex_free(db->log_lock);
 	ksql_free(db->source);
 	ksql_free(db);
 }
@@ -172,9 +175,10 @@ static int db_new(const char *source, const struct ksql_options *options,
 	db->source = ksql_strndup(source, strlen(source));
 	db->catalog_lock = port_mutex_new();
 	db->sessions_lock = port_mutex_new();
+	db->log_lock = port_mutex_new();
 	db->store = store_new();
 	if (!db->source || !db->catalog_lock || !db->sessions_lock ||
-	    !db->store)
+	    !db->log_lock || !db->store)
 		goto free;
 	store_set_size(db->store, options->size);
 	err = conn_get(db, &db->anchor);

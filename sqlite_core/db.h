@@ -10,6 +10,7 @@
 
 struct catalog;
 struct conn;
+struct log_user;
 struct outcome;
 struct session_dir;
 struct store;
@@ -49,6 +50,10 @@ struct ksql_db {
 	struct conn *idle; /* the pool */
 	uint32_t idle_count;
 	struct outcome *outcomes; /* one for each uid */
+
+	struct port_mutex *log_lock; /* protects the next two */
+	struct log_user *log; /* owned */
+	uint64_t logged; /* so many failures ever */
 
 	struct port_mutex *sessions_lock; /* protects the next two */
 	struct session_dir *sessions; /* a count of each */

@@ -292,6 +292,44 @@ void fault_describe(const struct fault *f, const char *sql, size_t len,
 		put_statement(out, sql, len, f->offset);
 }
 
+/* A message may quote what a user wrote, of any length: one line of it. */
+static void put_one_line(struct buf *out, const char *words)
+{
+	size_t len = strlen(words), from = out->len, i;
+
+	if (len > SHOWN_AFTER) {
+		len = SHOWN_AFTER;
+		while (len && ((unsigned char)words[len] & 0xc0) == 0x80)
+			len--;
+	}
+	render_text(out, words, len);
+	for (i = from; i < out->len; i++)
+		if (out->data[i] == '\n')
+			out->data[i] = ' ';
+	buf_puts(out, words[len] ? "...\n" : "\n");
+}
+
+void fault_as_lines(const struct fault *f, const char *sql, size_t len,
+		    struct buf *out)
+{
+	struct buf text = { 0 };
+	size_t i, next;
+
+	buf_puts(out, errno_name(f->err));
+	buf_putc(out, ' ');
+	put_one_line(out, fault_words(f));
+	if (sql && len)
+		put_statement(&text, sql, len, f->offset);
+	for (i = 0; i < text.len; i = next) {
+		for (next = i; text.data[next++] != '\n';)
+			;
+		buf_putc(out, '\t');
+		buf_add(out, text.data + i, next - i);
+	}
+	out->failed |= text.failed;
+	buf_free(&text);
+}
+
 static void put_json_name(struct buf *out, const char *name)
 {
 	if (name)

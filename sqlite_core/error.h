@@ -48,6 +48,15 @@ void fault_describe(const struct fault *f, const char *sql, size_t len,
 		    struct buf *out);
 
 /**
+ * fault_as_lines() - the same for the file "log"
+ *
+ * A line with the errno's name and the message, which is cut if it is long, and
+ * below it the statement with a tab before each of its lines.
+ */
+void fault_as_lines(const struct fault *f, const char *sql, size_t len,
+		    struct buf *out);
+
+/**
  * fault_as_json() - the same for programs: members of an object, without its braces
  *
  * "offset" counts bytes of "statement", which is cut as fault_describe() cuts it.

@@ -50,6 +50,7 @@ int info_features(struct ksql_db *db, const struct ksql_node *node,
 		"metrics 1\n"
 		"image 1\n"
 		"sessions 1\n"
+		"log 1\n"
 		"parameters 2\n"
 		"events poll\n"
 		"sql fts5 rtree geopoly json math dbstat session window strict returning\n"

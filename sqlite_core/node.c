@@ -123,6 +123,7 @@ static const struct entry root_entries[] = {
 	{ .name = "value", .kind = KIND_VALUE },
 	{ .name = "error", .kind = KIND_ERROR },
 	{ .name = "status", .kind = KIND_STATUS },
+	{ .name = "log", .kind = KIND_LOG },
 	{ .name = "events", .kind = KIND_EVENTS },
 	{ .name = "tables",
 	  .kind = KIND_OBJECTS,

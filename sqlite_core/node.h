@@ -23,6 +23,7 @@ enum kind {
 	KIND_ERROR,
 	KIND_STATUS,
 	KIND_EVENTS,
+	KIND_LOG,
 	KIND_DATA, /* entry.arg: enum format */
 	KIND_IMAGE,
 	KIND_CHANGES,

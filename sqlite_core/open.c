@@ -15,6 +15,7 @@
 #include "db.h"
 #include "events.h"
 #include "image.h"
+#include "log.h"
 #include "mem.h"
 #include "node.h"
 #include "outcome.h"
@@ -99,6 +100,24 @@ static int content_open(struct ksql_db *db, struct ksql_node *node,
 		return -ENOMEM;
 	c->base.ops = &content_ops;
 	err = node->entry->content(db, node, &c->text);
+	if (err) {
+		content_release(&c->base, false);
+		return err;
+	}
+	file_show(&c->base, &c->text, 0, true);
+	*out = &c->base;
+	return 0;
+}
+
+static int log_open(struct ksql_db *db, uint32_t uid, struct ksql_file **out)
+{
+	struct content_file *c = ksql_zalloc(sizeof(*c));
+	int err;
+
+	if (!c)
+		return -ENOMEM;
+	c->base.ops = &content_ops;
+	err = log_text(db, uid, &c->text);
 	if (err) {
 		content_release(&c->base, false);
 		return err;
@@ -461,6 +480,8 @@ static int open_kind(struct ksql_db *db, struct ksql_node *node,
 		return content_open(db, node, file);
 	case KIND_EVENTS:
 		return events_open(db, file);
+	case KIND_LOG:
+		return log_open(db, caller->uid, file);
 	case KIND_DATA:
 		return data_open(db, node, file);
 	case KIND_CHANGES:
@@ -523,6 +544,11 @@ int open_size(struct ksql_db *db, struct ksql_node *node, uint32_t uid,
 		return err;
 	case KIND_EVENTS:
 		err = events_text(db, &version, &made);
+		*size = err ? 0 : made.len;
+		buf_free(&made);
+		return err;
+	case KIND_LOG:
+		err = log_text(db, uid, &made);
 		*size = err ? 0 : made.len;
 		buf_free(&made);
 		return err;

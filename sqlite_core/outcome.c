@@ -6,6 +6,7 @@
 
 #include "port/cstd.h"
 #include "db.h"
+#include "log.h"
 #include "mem.h"
 
 struct outcome *outcome_new(uint32_t uid)
@@ -107,6 +108,8 @@ int outcome_tell(struct ksql_db *db, const struct ksql_caller *who,
 			    .ns = ns };
 	int err;
 
+	if (f->err)
+		log_add(db, who->uid, who, f, NULL, 0);
 	if (!o)
 		return -ENOMEM;
 	if (lite) {

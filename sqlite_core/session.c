@@ -6,6 +6,7 @@
 
 #include "port/cstd.h"
 #include "db.h"
+#include "log.h"
 #include "mem.h"
 #include "outcome.h"
 #include "param.h"
@@ -216,12 +217,19 @@ static void begin_request(struct session *s)
 	s->changed = s->conn ? sqlite3_total_changes64(s->conn->lite) : 0;
 }
 
+static void note(struct session *s, const struct fault *f, const char *sql,
+		 size_t len)
+{
+	log_add(s->db, s->dir ? s->dir->uid : s->who.uid, &s->who, f, sql, len);
+}
+
 /* A statement failed: keep what the file "error" shall say. */
 static int fail(struct session *s, struct fault *f, const char *sql, size_t len)
 {
 	int err = f->err;
 
 	__atomic_fetch_add(&s->db->failures, 1, __ATOMIC_RELAXED);
+	note(s, f, sql, len);
 	s->written = true;
 	s->failed = err;
 	s->sqlite = f->sqlite;
@@ -275,6 +283,7 @@ static void lose_turn(struct session *s, int err)
 		return;
 	}
 	__atomic_fetch_add(&s->db->failures, 1, __ATOMIC_RELAXED);
+	note(s, &f, NULL, 0);
 	fault_clear(&f);
 	forget_text(s);
 	buf_clear(&s->answer);

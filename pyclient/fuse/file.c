@@ -178,14 +178,17 @@ static int open_node(fuse_req_t req, struct node *node, int how,
 		     const struct ksql_caller *caller, struct open_file **out)
 {
 	struct open_file *of = calloc(1, sizeof(*of));
+	struct ksql_caller who = *caller;
 	unsigned int flags = open_flags(how);
 	int err;
 
 	if (!of)
 		return -ENOMEM;
+	if (flags & KSQL_OPEN_WRITE) /* for the log, and for file_flush() */
+		who.pid = client_process(caller->pid);
 	pthread_mutex_init(&of->mutex, NULL);
 	pthread_cond_init(&of->unlocked, NULL);
-	err = ksql_open(host_of(req)->db, node->node, caller, flags, &of->file);
+	err = ksql_open(host_of(req)->db, node->node, &who, flags, &of->file);
 	if (err) {
 		file_free(of);
 		return err;
@@ -195,8 +198,7 @@ static int open_node(fuse_req_t req, struct node *node, int how,
 	of->batch = flags == KSQL_OPEN_WRITE;
 	/* Of an image nothing at all is something bad. */
 	of->written = of->batch && !ksql_node_is_stream(node->node);
-	if (of->batch)
-		of->opener = client_process(caller->pid);
+	of->opener = who.pid;
 	__atomic_fetch_add(&node->openings, 1, __ATOMIC_RELAXED);
 	*out = of;
 	return 0;

@@ -118,7 +118,9 @@ def images(db: Db) -> object:
 def changes(db: Db) -> object:
     """Changed rows; without memory to keep them their reader must read the table anew."""
     with db.open("tables/t/changes") as file:
-        db.batch("UPDATE t SET b = b WHERE a < 4; SAVEPOINT s; DELETE FROM t; ROLLBACK TO s; RELEASE s")
+        db.batch(
+            "UPDATE t SET b = b WHERE a < 4; SAVEPOINT s; DELETE FROM t; ROLLBACK TO s; RELEASE s"
+        )
         said = file.read()
     return said.count(b'"update"') == 3 or b'"reset"' in said
 
@@ -126,6 +128,29 @@ def changes(db: Db) -> object:
 def sizes(db: Db) -> object:
     """What stat() says, found out and kept."""
     return [db.attr(f"tables/t/{file}").size for file in ("data.csv", "data.json", "count") * 2]
+
+
+def in_a_session(db: Db) -> object:
+    """A transaction over batches and a request, rolled back by rmdir(); as well the last try's."""
+    for name in db.names("sessions"):
+        db.remove(f"sessions/{name}")
+    db.make("sessions/s")
+    db.batch("BEGIN; UPDATE t SET b = 'x' || b;", path="sessions/s/query")
+    with db.open("sessions/s/query.json", BOTH) as file:
+        answer = file.ask("SELECT count(*) AS n FROM t WHERE b LIKE 'xrow%';")
+        file.write("SELECT hex(zeroblob(70000)) UNION ALL SELECT b FROM t;")
+        db.batch("SELECT max(b) FROM t", path="sessions/s/query")
+        value = db.text("sessions/s/value")
+        db.remove("sessions/s")
+    return answer, value
+
+
+def logged(db: Db) -> object:
+    """What the log says of a failure, if there was memory to keep it."""
+    if not failing_batch(db):
+        return False
+    text = db.text("log")
+    return not text or (" EINVAL " in text and "\tSELECT nowhere\n" in text)
 
 
 OPERATIONS: dict[str, Callable[[Db], object]] = {
@@ -171,6 +196,8 @@ OPERATIONS: dict[str, Callable[[Db], object]] = {
     "image, written": images,
     "changes": changes,
     "sizes": sizes,
+    "in a session": in_a_session,
+    "log": logged,
     "vacuum": batch("VACUUM; SELECT 1", "result"),
     "new database": new_database,
 }  # fmt: skip

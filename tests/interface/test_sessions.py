@@ -9,6 +9,7 @@ import signal
 import stat
 import subprocess
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -106,8 +107,11 @@ def test_others_cannot_enter(mount: Mounter) -> None:
 def test_a_listing_has_the_users_own(mount: Mounter) -> None:
     tree = mount(mode="0777")
     for name, uid in (("a", 4001), ("b", 4002), ("c", 4001)):
-        in_child(lambda name=name: new(tree, name), uid=uid)  # type: ignore[misc]
-    names = lambda: sorted(os.listdir(tree / "sessions"))  # noqa: E731
+        in_child(partial(new, tree, name), uid=uid)
+
+    def names() -> list[str]:
+        return sorted(os.listdir(tree / "sessions"))
+
     assert in_child(names, uid=4001) == ["a", "c"]
     assert in_child(names, uid=4002) == ["b"]
     assert in_child(names, uid=4003) == []
@@ -327,7 +331,7 @@ def test_nothing_leaks(tree: Tree) -> None:
 
 
 def test_who_waits_for_the_session_has_ebusy_in_time(mount: Mounter) -> None:
-    session = new(mount(busy=1), "s")
+    session = new(mount(busy=100), "s")
     with child(lambda: session.run(ENDLESS + ";")):
         wait_until(lambda: is_busy(session), "the session is busy")
         with session.connect() as program:
