@@ -28,6 +28,11 @@ void db_changed(struct ksql_db *db, struct conn *c)
 	port_spin_unlock(&db->watch_lock);
 }
 
+int engine_db_schema(struct ksql_db *db, uint64_t *version)
+{
+	return catalog_version(db, version);
+}
+
 void engine_db_watch(struct ksql_db *db, struct ksql_watch *watch)
 {
 	port_spin_lock(&db->watch_lock);

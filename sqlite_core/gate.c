@@ -157,6 +157,20 @@ void ksql_db_usage(struct ksql_db *db, uint64_t *pages, uint64_t *wal_pages)
 	*wal_pages = both[1];
 }
 
+static void call_db_schema(void *arg)
+{
+	struct call *c = arg;
+
+	c->ret = engine_db_schema(c->db, c->out);
+}
+
+int ksql_db_schema(struct ksql_db *db, uint64_t *version)
+{
+	struct call c = { .db = db, .out = version };
+
+	return (int)enter(call_db_schema, &c, NULL);
+}
+
 static void call_db_watch(void *arg)
 {
 	struct call *c = arg;

@@ -56,6 +56,7 @@ int engine_db_get(const char *source, const struct ksql_options *options,
 void engine_db_put(struct ksql_db *db);
 int engine_db_configure(struct ksql_db *db, const struct ksql_options *options);
 void engine_db_options(struct ksql_db *db, struct ksql_options *options);
+int engine_db_schema(struct ksql_db *db, uint64_t *version);
 void engine_db_watch(struct ksql_db *db, struct ksql_watch *watch);
 void engine_db_unwatch(struct ksql_db *db, struct ksql_watch *watch);
 void engine_db_usage(struct ksql_db *db, uint64_t *pages, uint64_t *wal_pages);

@@ -234,6 +234,17 @@ struct ksql_watch {
 };
 
 /**
+ * ksql_db_schema() - how often the schema was found to be another
+ * @db: held
+ * @version: out
+ *
+ * Names of tables, views and indexes come and go with another version alone.
+ * Runs no SQL unless a commit has come since the last look.
+ * Return: 0 or a negative errno.
+ */
+KSQL_API int ksql_db_schema(struct ksql_db *db, uint64_t *version);
+
+/**
  * ksql_db_watch() - be told of commits
  * @db: held until ksql_db_unwatch()
  * @watch: with @changed set; not watching anything yet

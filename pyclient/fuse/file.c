@@ -248,7 +248,7 @@ static int make_and_open(fuse_req_t req, struct ksql_node *dir,
 				&caller, false, &made);
 	if (err)
 		return err;
-	*node = nodes_enter(made);
+	*node = nodes_enter(made, FUSE_ROOT_ID, name);
 	if (!*node)
 		return -ENOMEM;
 	err = open_node(req, *node, how, &caller, of);
@@ -382,6 +382,7 @@ void file_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 	} else if (buf) {
 		n = read_or_wait(host_of(req), of, &caller, buf, size, fi, off);
 	}
+	nodes_refresh(host_of(req));
 	request_end(req);
 	if (n < 0)
 		fuse_reply_err(req, (int)-n);
@@ -428,6 +429,7 @@ void file_write(fuse_req_t req, fuse_ino_t ino, const char *buf, size_t size,
 				    write_part(of, &caller, buf, size, off);
 		file_unlock(of);
 	}
+	nodes_refresh(host_of(req));
 	request_end(req);
 	if (n < 0)
 		fuse_reply_err(req, (int)-n);
@@ -480,6 +482,7 @@ void file_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	if (!is_broken(of))
 		err = ksql_finish(of->file, &caller);
 	file_unlock(of);
+	nodes_refresh(host_of(req));
 	request_reply(req, err);
 }
 
@@ -500,6 +503,7 @@ void file_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	}
 	pthread_mutex_unlock(&host->lock);
 	ksql_release(of->file, &caller, is_broken(of));
+	nodes_refresh(host);
 	file_free(of);
 	request_reply(req, 0);
 }

@@ -258,7 +258,12 @@ static void changed(struct ksql_watch *watch, uint64_t version)
 	struct host *host =
 		(struct host *)((char *)watch - offsetof(struct host, watch));
 
-	(void)version;
+	uint64_t seen = __atomic_load_n(&host->commits, __ATOMIC_SEQ_CST);
+
+	while (seen < version && !__atomic_compare_exchange_n(
+					 &host->commits, &seen, version, true,
+					 __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+		;
 	tell(host->changed_fd);
 }
 
@@ -523,6 +528,7 @@ int ksqlfs_serve(const struct ksqlfs_mount *mount, char *message, size_t size)
 			     .ended_fd = -1,
 			     .lock = PTHREAD_MUTEX_INITIALIZER,
 			     .ended = PTHREAD_COND_INITIALIZER,
+			     .refresh_lock = PTHREAD_MUTEX_INITIALIZER,
 			     .commit_lock = PTHREAD_MUTEX_INITIALIZER,
 			     .commit = PTHREAD_COND_INITIALIZER };
 	int err;

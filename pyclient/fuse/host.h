@@ -35,6 +35,8 @@ struct open_file;
  * @lookups: how often the kernel has been told of it and has not forgotten it;
  *	under nodes.c's lock
  * @openings: how many open files it has; atomic
+ * @parent: of a directory: the id of that which it is in
+ * @name: of a directory: by which it was looked up there; owned; or NULL
  * @generation: never the same for two nodes of this machine's mounts, as far as
  *	chance can tell; never changes
  * @next: in its bucket; under nodes.c's lock
@@ -44,6 +46,8 @@ struct node {
 	uint64_t lookups;
 	uint32_t openings;
 	uint32_t generation;
+	fuse_ino_t parent;
+	char *name;
 	struct node *next;
 };
 
@@ -77,6 +81,11 @@ struct worker {
  * @session: libfuse's
  * @stopping: no request shall run on; atomic
  * @watch: tells of commits
+ * @commits: the last commit that it told of; atomic
+ * @refreshed: the last one since which names were looked at: nodes_refresh();
+ *	atomic, changed under @refresh_lock
+ * @schema: the schema's version then; under @refresh_lock
+ * @refresh_lock: of the two above; taken alone
  * @changed_fd: an eventfd that @watch writes to
  * @suspect_fd: an eventfd that is written to when a worker has a suspect
  * @ended_fd: an eventfd that the first worker to see the mount's end writes to
@@ -98,6 +107,10 @@ struct host {
 	struct fuse_session *session;
 	int stopping;
 	struct ksql_watch watch;
+	uint64_t commits;
+	uint64_t refreshed;
+	uint64_t schema;
+	pthread_mutex_t refresh_lock;
 	int changed_fd;
 	int suspect_fd;
 	int ended_fd;
@@ -172,7 +185,10 @@ void file_wake_pollers(struct host *host);
 
 /* nodes.c */
 int nodes_init(void);
-struct node *nodes_enter(struct ksql_node *node);
+struct node *nodes_enter(struct ksql_node *node, fuse_ino_t parent,
+			 const char *name);
+double nodes_timeout(const struct node *node);
+void nodes_refresh(struct host *host);
 void nodes_forget(struct node *node, uint64_t lookups);
 
 /* client.c */

@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/random.h>
 
 #define BUCKETS 1024u
@@ -20,6 +21,9 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct node
 	*buckets[BUCKETS]; /* directories, by the engine's number; under lock */
 static uint32_t generation; /* the last one given; under lock */
+
+/* Names of directories are the kernel's to keep: so long that it is for ever. */
+#define KEPT_SECONDS 1e6
 
 static struct node **bucket_of(const struct ksql_node *node)
 {
@@ -44,10 +48,13 @@ int nodes_init(void)
 /**
  * nodes_enter() - the node to tell the kernel of
  * @node: of ksql_lookup(); the caller's count of it is taken over
+ * @parent: the directory's id
+ * @name: by which it was looked up
  *
  * Return: a node with one lookup more, or NULL (no memory).
  */
-struct node *nodes_enter(struct ksql_node *node)
+struct node *nodes_enter(struct ksql_node *node, fuse_ino_t parent,
+			 const char *name)
 {
 	struct node **bucket = bucket_of(node), *n = NULL;
 	bool is_dir = ksql_node_is_dir(node);
@@ -66,6 +73,8 @@ struct node *nodes_enter(struct ksql_node *node)
 	n->lookups = 1;
 	n->generation = ++generation;
 	if (is_dir) {
+		n->parent = parent;
+		n->name = strdup(name); /* without it the name is not kept */
 		n->next = *bucket;
 		*bucket = n;
 	}
@@ -96,5 +105,87 @@ void nodes_forget(struct node *node, uint64_t lookups)
 	if (!last)
 		return;
 	ksql_node_put(node->node);
+	free(node->name);
 	free(node);
+}
+
+/**
+ * nodes_timeout() - how long the kernel may keep a node's name, in seconds
+ *
+ * A directory's until nodes_refresh() takes it back.  One that has an owner goes
+ * by rmdir(), and comes back as another's.
+ */
+double nodes_timeout(const struct node *node)
+{
+	uid_t uid;
+	gid_t gid;
+
+	return node->name && !ksql_node_owner(node->node, &uid, &gid) ?
+		       KEPT_SECONDS :
+		       0;
+}
+
+/* A name that the kernel shall not keep any more. */
+struct gone {
+	struct gone *next;
+	fuse_ino_t parent;
+	char name[];
+};
+
+/* Those of the directories that name nothing now, each once. */
+static struct gone *find_gone(struct ksql_db *db)
+{
+	struct gone *first = NULL, *g;
+	struct node *n;
+	size_t i, len;
+
+	pthread_mutex_lock(&lock);
+	for (i = 0; i < BUCKETS; i++) {
+		for (n = buckets[i]; n; n = n->next) {
+			if (!n->name || ksql_node_exists(db, n->node))
+				continue;
+			len = strlen(n->name) + 1;
+			g = malloc(sizeof(*g) + len);
+			if (!g)
+				continue; /* found again at the next change */
+			g->parent = n->parent;
+			memcpy(g->name, n->name, len);
+			g->next = first;
+			first = g;
+		}
+	}
+	pthread_mutex_unlock(&lock);
+	return first;
+}
+
+/**
+ * nodes_refresh() - make the kernel forget names of what is gone
+ *
+ * To be called after all that may have committed, before who asked for it is
+ * told that it is done: so whoever looks then finds nothing.  The kernel takes
+ * a directory's lock for it, which may be held by who waits for an answer of
+ * ours to a lookup there: so without the lock that answering needs.
+ */
+void nodes_refresh(struct host *host)
+{
+	uint64_t commits = __atomic_load_n(&host->commits, __ATOMIC_SEQ_CST);
+	uint64_t schema;
+	struct gone *g, *next;
+
+	if (__atomic_load_n(&host->refreshed, __ATOMIC_SEQ_CST) >= commits)
+		return;
+	pthread_mutex_lock(&host->refresh_lock);
+	commits = __atomic_load_n(&host->commits, __ATOMIC_SEQ_CST);
+	if (!ksql_db_schema(host->db, &schema) && schema != host->schema) {
+		for (g = find_gone(host->db); g; g = next) {
+			next = g->next;
+			fuse_lowlevel_notify_inval_entry(host->session,
+							 g->parent, g->name,
+							 strlen(g->name));
+			free(g);
+		}
+		host->schema = schema;
+	}
+	__atomic_store_n(&host->refreshed, commits, __ATOMIC_SEQ_CST);
+	pthread_mutex_unlock(&host->refresh_lock);
 }

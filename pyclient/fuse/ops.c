@@ -67,14 +67,16 @@ struct fuse_entry_param ops_entry(struct host *host, const struct node *node)
 	struct fuse_entry_param entry = { .ino = id_of(node),
 					  .generation = node->generation };
 
+	entry.entry_timeout = nodes_timeout(node);
 	fill_stat(host, node->node, &attr, &entry.attr);
 	return entry;
 }
 
 /* The answer: a name's node, of which the caller's count is taken over. */
-static void reply_entry(fuse_req_t req, struct ksql_node *found)
+static void reply_entry(fuse_req_t req, struct ksql_node *found,
+			fuse_ino_t parent, const char *name)
 {
-	struct node *node = nodes_enter(found);
+	struct node *node = nodes_enter(found, parent, name);
 	struct fuse_entry_param entry;
 
 	if (!node) {
@@ -82,6 +84,10 @@ static void reply_entry(fuse_req_t req, struct ksql_node *found)
 		return;
 	}
 	entry = ops_entry(host_of(req), node);
+	/* Dropped before nodes_refresh() could find it among the others? */
+	if (entry.entry_timeout > 0 &&
+	    ksql_node_exists(host_of(req)->db, node->node) <= 0)
+		entry.entry_timeout = 0;
 	if (fuse_reply_entry(req, &entry))
 		nodes_forget(node, 1);
 }
@@ -97,7 +103,7 @@ static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 	if (err)
 		fuse_reply_err(req, -err);
 	else
-		reply_entry(req, found);
+		reply_entry(req, found, parent, name);
 }
 
 static void op_forget(fuse_req_t req, fuse_ino_t ino, uint64_t lookups)
@@ -157,6 +163,16 @@ static void keep_size(struct host *host, const struct node *node)
 		&nothing, 0);
 }
 
+/*
+ * Directories' names are the kernel's to keep, which does not ask then whether
+ * this client may search those above: of all that are kept the modes are alike.
+ */
+static bool may_see(fuse_req_t req, const struct node *node)
+{
+	return node == &host_of(req)->root || !ksql_node_is_dir(node->node) ||
+	       request_may(req, host_of(req)->root.node, X_OK);
+}
+
 /* With an open file the kernel asks for its end, to seek from there. */
 static void op_getattr(fuse_req_t req, fuse_ino_t ino,
 		       struct fuse_file_info *fi)
@@ -164,7 +180,8 @@ static void op_getattr(fuse_req_t req, fuse_ino_t ino,
 	const struct ksql_caller caller = request_begin(req);
 	struct node *node = node_of(req, ino);
 	struct stat st;
-	int err = get_stat(req, node, &caller, &st);
+	int err = may_see(req, node) ? get_stat(req, node, &caller, &st) :
+				       -EACCES;
 
 	if (!err && fi && S_ISREG(st.st_mode) && file_is_readable(fi) &&
 	    !ksql_node_is_stream(node->node))
@@ -251,7 +268,7 @@ static void op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name,
 	if (err)
 		fuse_reply_err(req, -err);
 	else
-		reply_entry(req, made);
+		reply_entry(req, made, parent, name);
 }
 
 static void op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)

@@ -135,6 +135,7 @@ _PROTOTYPES: dict[str, tuple[Any, ...]] = {
         ctypes.c_bool,
         _OUT,
     ),
+    "ksql_db_schema": (ctypes.c_int, _P, _OUT),
     "ksql_node_has_version": (ctypes.c_bool, _P),
     "ksql_node_version": (ctypes.c_uint64, _P, _P),
     "ksql_node_same": (ctypes.c_bool, _P, _P),
