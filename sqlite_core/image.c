@@ -520,6 +520,7 @@ static int upload_finish(struct ksql_file *file)
 {
 	struct upload *u = (struct upload *)file;
 	int64_t started = port_monotonic_ns();
+	struct report counts = { 0 };
 	int err = 0, told;
 
 	if (u->finished)
@@ -534,8 +535,9 @@ static int upload_finish(struct ksql_file *file)
 		if (!err)
 			err = check_and_replace(u);
 	}
-	u->ns += port_monotonic_ns() - started;
-	told = outcome_tell(u->db, &u->who, &u->fault, NULL, u->ns);
+	counts.ns = u->ns + port_monotonic_ns() - started;
+	told = outcome_tell(u->db, outcome_new(u->who.uid), &u->who, &u->fault,
+			    &counts);
 	upload_reset(u);
 	return err ? err : told;
 }

@@ -51,6 +51,8 @@ int info_features(struct ksql_db *db, const struct ksql_node *node,
 		"image 1\n"
 		"sessions 1\n"
 		"log 1\n"
+		"insert csv ndjson\n"
+		"import csv ndjson\n"
 		"parameters 2\n"
 		"events poll\n"
 		"sql fts5 rtree geopoly json math dbstat session window strict returning\n"

@@ -33,6 +33,8 @@ static const struct entry table_entries[] = {
 	{ .name = "columns", .kind = KIND_CONTENT, .content = table_columns },
 	{ .name = "count", .kind = KIND_CONTENT, .content = table_count },
 	{ .name = "changes", .kind = KIND_CHANGES },
+	{ .name = "insert.csv", .kind = KIND_INSERT, .arg = FORMAT_CSV },
+	{ .name = "insert.ndjson", .kind = KIND_INSERT, .arg = FORMAT_NDJSON },
 	{ .name = NULL },
 };
 
@@ -148,6 +150,7 @@ static const struct entry root_entries[] = {
 	  .sticky = true,
 	  .each = &session_entry },
 	{ .name = "image", .kind = KIND_IMAGE },
+	{ .name = "import", .kind = KIND_DIR, .make = import_make },
 	{ .name = "info", .kind = KIND_DIR, .children = info_entries },
 	{ .name = NULL },
 };
@@ -189,11 +192,7 @@ static int hex_digit(char c)
 	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
-/*
- * The SQL name behind a name of the tree, to be freed; NULL with *@err set if it
- * is none.  Each SQL name has one name in the tree, so only that one is taken.
- */
-static char *name_unescape(const char *name, size_t len, int *err)
+char *name_unescape(const char *name, size_t len, int *err)
 {
 	char *sql = ksql_alloc(len + 1);
 	struct buf again = { 0 };
@@ -267,8 +266,7 @@ static bool is_dir_entry(const struct entry *entry)
 	       entry->kind == KIND_SESSIONS;
 }
 
-/* Takes over @object; NULL if no memory. */
-static struct ksql_node *node_new(const struct entry *entry, char *object)
+struct ksql_node *node_new(const struct entry *entry, char *object)
 {
 	struct ksql_node *node = ksql_zalloc(sizeof(*node));
 
@@ -285,8 +283,9 @@ static struct ksql_node *node_new(const struct entry *entry, char *object)
 	node->head.is_dir = is_dir_entry(entry);
 	node->head.is_stream = entry->kind == KIND_QUERY ||
 			       entry->kind == KIND_CHANGES;
-	node->head.is_written = entry->kind == KIND_QUERY ||
-				entry->kind == KIND_IMAGE;
+	node->head.is_written =
+		entry->kind == KIND_QUERY || entry->kind == KIND_IMAGE ||
+		entry->kind == KIND_INSERT || entry->kind == KIND_IMPORT;
 	node->head.has_version = entry->kind == KIND_EVENTS;
 	node->head.is_made_in = entry->make != NULL;
 	node->head.is_sticky = entry->sticky;
@@ -463,6 +462,8 @@ int engine_node_exists(struct ksql_db *db, struct ksql_node *node)
 {
 	if (node->session)
 		return !session_dir_is_removed(node->session);
+	if (node->entry->kind == KIND_IMPORT)
+		return __atomic_load_n(&node->life, __ATOMIC_RELAXED) != 0;
 	return node->object ? catalog_has(db, node->object_kind, node->object) :
 			      1;
 }

@@ -27,6 +27,8 @@ enum kind {
 	KIND_DATA, /* entry.arg: enum format */
 	KIND_IMAGE,
 	KIND_CHANGES,
+	KIND_INSERT, /* rows for a table; entry.arg: enum format */
+	KIND_IMPORT, /* likewise, for one that they make */
 	KIND_CONTENT, /* entry.content makes it */
 	KIND_RUN, /* likewise, by running what a user wrote: no size is known */
 };
@@ -57,10 +59,33 @@ struct ksql_node {
 	enum object object_kind; /* of @object */
 	struct session_dir *session; /* counted: that it is, or is in; or NULL */
 	char *object; /* owned: SQL name of a table, view or index; NULL above it */
+	uint32_t life; /* atomic, of KIND_IMPORT: 0 when the name is gone */
 };
+
+/* What the life of a name in import/ is made of. */
+#define NODE_UNOPENED 1u /* made, and not opened yet */
+#define NODE_OPEN     2u /* each open file */
 
 /** name_escape() - an SQL name as it stands in the tree. */
 void name_escape(const char *name, struct buf *out);
+/**
+ * name_unescape() - the SQL name behind a name of the tree
+ * @err: out, where it returns NULL: -ENOENT if it is none, -ENOMEM
+ *
+ * Each SQL name has one name in the tree, so only that one is taken.
+ * Return: the caller's to free, or NULL.
+ */
+char *name_unescape(const char *name, size_t len, int *err);
+/** node_new() - takes over @object; NULL if no memory. */
+struct ksql_node *node_new(const struct entry *entry, char *object);
+
+/* import.c */
+int import_make(struct ksql_db *db, struct ksql_node *dir, const char *name,
+		size_t len, const struct ksql_caller *caller, bool is_dir,
+		struct ksql_node **node);
+int import_open(struct ksql_db *db, struct ksql_node *node,
+		const struct ksql_caller *caller, unsigned int flags,
+		struct ksql_file **out);
 
 /* metrics.c */
 int metrics_engine(struct ksql_db *db, const struct ksql_node *node,

@@ -8,6 +8,8 @@
  * data		a table's rows, rendered as they are read, of one snapshot
  * query	SQL in, its answer out
  * image	the whole database (image.c)
+ * insert	rows for a table (load.c)
+ * import	rows that make one (load.c, import.c)
  */
 #include "open.h"
 
@@ -15,6 +17,7 @@
 #include "db.h"
 #include "events.h"
 #include "image.h"
+#include "load.h"
 #include "log.h"
 #include "mem.h"
 #include "node.h"
@@ -488,6 +491,12 @@ static int open_kind(struct ksql_db *db, struct ksql_node *node,
 		return changes_open(db, node, file);
 	case KIND_IMAGE:
 		return image_open(db, caller, flags, file);
+	case KIND_INSERT:
+		return flags & KSQL_OPEN_READ ?
+			       -EPERM :
+			       load_open(db, node, caller, file);
+	case KIND_IMPORT:
+		return import_open(db, node, caller, flags, file);
 	default:
 		return outcome_open(db, node, caller->uid, file);
 	}

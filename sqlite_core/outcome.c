@@ -97,25 +97,23 @@ void outcome_publish(struct ksql_db *db, struct outcome *o)
 	outcome_put(old);
 }
 
-int outcome_tell(struct ksql_db *db, const struct ksql_caller *who,
-		 const struct fault *f, sqlite3 *lite, int64_t ns)
+int outcome_tell(struct ksql_db *db, struct outcome *o,
+		 const struct ksql_caller *who, const struct fault *f,
+		 const struct report *counts)
 {
-	struct outcome *o = outcome_new(who->uid);
 	struct buf text = { 0 };
 	struct report r = { .err = f->err,
 			    .sqlite = f->sqlite,
 			    .error = &text,
-			    .ns = ns };
+			    .changes = counts->changes,
+			    .rowid = counts->rowid,
+			    .ns = counts->ns };
 	int err;
 
 	if (f->err)
 		log_add(db, who->uid, who, f, NULL, 0);
 	if (!o)
 		return -ENOMEM;
-	if (lite) {
-		r.changes = (uint64_t)sqlite3_total_changes64(lite);
-		r.rowid = sqlite3_last_insert_rowid(lite);
-	}
 	fault_describe(f, NULL, 0, &text);
 	outcome_keep_result(o, outcome_get(db, who->uid));
 	err = outcome_describe(o, &r);

@@ -58,15 +58,16 @@ void outcome_keep_result(struct outcome *o, struct outcome *last);
 void outcome_publish(struct ksql_db *db, struct outcome *o);
 /**
  * outcome_tell() - what became of a file that was written, but for SQL's
+ * @o: new, of @who's; taken over; NULL if there was no memory for it
  * @who: wrote it
  * @f: why it was refused; err 0: it was taken
- * @lite: NULL, or the connection whose changes it made
- * @ns: spent on it
+ * @counts: its changes, rowid and ns; the rest is not looked at
  *
  * "error" and "status" say so to @who; result* stay.  Return: 0 or -ENOMEM.
  */
-int outcome_tell(struct ksql_db *db, const struct ksql_caller *who,
-		 const struct fault *f, sqlite3 *lite, int64_t ns);
+int outcome_tell(struct ksql_db *db, struct outcome *o,
+		 const struct ksql_caller *who, const struct fault *f,
+		 const struct report *counts);
 /** outcome_forget() - everything that all uids have. */
 void outcome_forget(struct ksql_db *db);
 /** outcome_rows() - the outcome whose rows result* and value show. */

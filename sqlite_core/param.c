@@ -57,25 +57,32 @@ static int hex_value(char c)
 	return -1;
 }
 
-/* Bytes written as digits; SQLITE_OK with *@out for the caller to free, or why not. */
-static int read_hex(const char *hex, size_t n, char **out)
+bool hex_read(const char *hex, size_t n, char *out)
 {
-	char *bytes;
 	size_t k;
 
 	if (n % 2)
-		return SQLITE_MISMATCH;
-	bytes = ksql_alloc(n / 2 + 1);
-	if (!bytes)
-		return SQLITE_NOMEM;
+		return false;
 	for (k = 0; k < n; k += 2) {
 		int high = hex_value(hex[k]), low = hex_value(hex[k + 1]);
 
-		if (high < 0 || low < 0) {
-			ksql_free(bytes);
-			return SQLITE_MISMATCH;
-		}
-		bytes[k / 2] = (char)(high << 4 | low);
+		if (high < 0 || low < 0)
+			return false;
+		out[k / 2] = (char)(high << 4 | low);
+	}
+	return true;
+}
+
+/* Bytes written as digits; SQLITE_OK with *@out for the caller to free, or why not. */
+static int read_hex(const char *hex, size_t n, char **out)
+{
+	char *bytes = ksql_alloc(n / 2 + 1);
+
+	if (!bytes)
+		return SQLITE_NOMEM;
+	if (!hex_read(hex, n, bytes)) {
+		ksql_free(bytes);
+		return SQLITE_MISMATCH;
 	}
 	*out = bytes;
 	return SQLITE_OK;

@@ -19,4 +19,7 @@
 int param_bind(struct sqlite3_stmt *stmt, const char *p, size_t n,
 	       struct fault *f);
 
+/** hex_read() - @n digits as @n / 2 bytes of @out; false if they are none. */
+bool hex_read(const char *hex, size_t n, char *out);
+
 #endif /* KSQL_PARAM_H */

@@ -10,7 +10,7 @@ import ctypes
 import errno
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -194,12 +194,12 @@ def caller(uid: int = 0, flag: Flag | None = None) -> Caller:
 class File:
     """An open file."""
 
-    def __init__(self, db: Db, path: str, flags: int, who: Caller) -> None:
+    def __init__(self, db: Db, path: str, flags: int, who: Caller, node: _P | None = None) -> None:
         self.db, self.who, self.path, self.flags = db, who, path, flags
         self.lib = db.lib
         self.handle: _P | None = None
         handle = _P()
-        with db.node(path) as node:
+        with nullcontext(node) if node else db.node(path) as node:
             check(
                 self.lib.ksql_open(db.handle, node, ctypes.byref(who), flags, ctypes.byref(handle)),
                 f"open {path}",
@@ -304,6 +304,26 @@ class Db:
             check(ret, f"lookup {path!r}")
             node = below
         return node
+
+    def make_node(self, path: str | bytes, is_dir: bool = False, uid: int = 0) -> _P:
+        """A new name; its node is for the caller to give back."""
+        path = path.encode() if isinstance(path, str) else path
+        folder, _, name = path.rpartition(b"/")
+        made, who = _P(), caller(uid)
+        with self.node(folder) as node:
+            ret = self.lib.ksql_make(
+                self.handle, node, name, len(name), ctypes.byref(who), is_dir, ctypes.byref(made)
+            )
+        check(ret, f"make {path!r}")
+        return made
+
+    def create(self, path: str, flags: int = WRITE, cancel: Flag | None = None) -> File:
+        """A new file, open."""
+        node = self.make_node(path)
+        try:
+            return File(self, path, flags, caller(flag=cancel), node)
+        finally:
+            self.lib.ksql_node_put(node)
 
     def open(self, path: str, flags: int = READ, uid: int = 0, cancel: Flag | None = None) -> File:
         """Open a file."""

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.core.engine import BOTH, WRITE, Db, Engine, running
+from tests.core.engine import BOTH, WRITE, Db, Engine, File, running
 from tests.core.faults import Faults
 from tests.core.test_image import made
 
@@ -106,6 +106,47 @@ def new_database(db: Db) -> object:
         other.put()
 
 
+def fill(file: File, text: str) -> bool:
+    """Write rows and close; True if they are there now, which a failure says they are not."""
+    for at in range(0, len(text), 30):
+        file.write(text[at : at + 30])
+    file.finish()
+    return True
+
+
+def rows_inserted(form: str, text: str) -> Callable[[Db], object]:
+    """Rows added, and taken away again; when it fails, none is there the next time."""
+    added = False
+
+    def run(db: Db) -> object:
+        nonlocal added
+        there = db.value("SELECT count(*) FROM t WHERE a > 900") != "0"
+        assert there <= added
+        db.batch("DELETE FROM t WHERE a > 900")
+        added = False
+        with db.open(f"tables/t/insert.{form}", WRITE) as file:
+            added = fill(file, text)
+        return db.result("SELECT * FROM t WHERE a > 900")
+
+    return run
+
+
+def table_made(form: str, text: str) -> Callable[[Db], object]:
+    """A table made; when it fails, it is not there the next time."""
+    made = False
+
+    def run(db: Db) -> object:
+        nonlocal made
+        assert ("made" in db.names("tables")) <= made
+        db.batch("DROP TABLE IF EXISTS made")
+        made = False
+        with db.create(f"import/made.{form}") as file:
+            made = fill(file, text)
+        return db.cat("tables/made/data.csv"), db.cat("tables/made/schema")
+
+    return run
+
+
 def images(db: Db) -> object:
     """The whole database replaced, by one of other pages and by one of ours."""
     for new in (SMALL_PAGES, PAGES):
@@ -198,6 +239,10 @@ OPERATIONS: dict[str, Callable[[Db], object]] = {
     "sizes": sizes,
     "in a session": in_a_session,
     "log": logged,
+    "insert.csv": rows_inserted("csv", 'b,a\n"x ""y"" z, long enough",901\n\\x00,902\n,903'),
+    "insert.ndjson": rows_inserted("ndjson", '{"a":901,"b":{"$base64":"AP8="}}\n{"a":902}\n'),
+    "import, csv": table_made("csv", 'a,b,c,d\n1,1.50,\\xAB,x\n2,1,\\x00,"y"""\nx,2.5,\\x01,\n'),
+    "import, ndjson": table_made("ndjson", '{"a":1,"b":"x"}\n{"a":2.5,"c":[1]}\n{"d":true}\n'),
     "vacuum": batch("VACUUM; SELECT 1", "result"),
     "new database": new_database,
 }  # fmt: skip

@@ -1,0 +1,580 @@
+// SPDX-License-Identifier: MIT OR GPL-2.0-only
+/*
+ * load.c - rows written as CSV or NDJSON, on their way into a table.
+ *
+ * The transaction begins with the first row and takes the write lock then: it
+ * could not be had later without losing what was done.  What fails rolls all
+ * back at once, so that nobody waits for a writer that has failed.
+ */
+#include "load.h"
+
+#include "port/cstd.h"
+#include "db.h"
+#include "mem.h"
+#include "node.h"
+#include "outcome.h"
+#include "param.h"
+
+/* What a field of CSV may be beside text, by its column's declared type. */
+enum {
+	TAKES_TEXT,
+	TAKES_BLOB, /* \x and digits */
+	TAKES_REAL, /* Inf */
+};
+
+static int no_memory(struct fault *f)
+{
+	return fault_set(f, -ENOMEM, -1, "out of memory");
+}
+
+/* --- statements ----------------------------------------------------------- */
+
+static void put_name(struct buf *sql, const char *name)
+{
+	buf_putc(sql, '"');
+	for (; *name; name++) {
+		if (*name == '"')
+			buf_putc(sql, '"');
+		buf_putc(sql, *name);
+	}
+	buf_putc(sql, '"');
+}
+
+void load_put(struct buf *sql, const char *text, const char *name)
+{
+	for (; *text; text++) {
+		if (*text == '@')
+			put_name(sql, name);
+		else
+			buf_putc(sql, *text);
+	}
+}
+
+int load_exec(struct load *l, const char *sql, struct fault *f)
+{
+	int rc = sqlite3_exec(l->conn->lite, sql, NULL, NULL, NULL);
+
+	return rc ? conn_fault(l->conn, rc, f) : 0;
+}
+
+static bool contains(const char *type, const char *part)
+{
+	int n = (int)strlen(part);
+
+	for (; *type; type++)
+		if (sqlite3_strnicmp(type, part, n) == 0)
+			return true;
+	return false;
+}
+
+/* The order is that of SQLite's rules for a column's affinity. */
+static unsigned char takes(const char *type)
+{
+	if (!type || !*type)
+		return TAKES_BLOB;
+	if (contains(type, "INT") || contains(type, "CHAR") ||
+	    contains(type, "CLOB") || contains(type, "TEXT"))
+		return TAKES_TEXT;
+	if (contains(type, "BLOB"))
+		return TAKES_BLOB;
+	return contains(type, "REAL") || contains(type, "FLOA") ||
+			       contains(type, "DOUB") ?
+		       TAKES_REAL :
+		       TAKES_TEXT;
+}
+
+static int look_at_types(struct load *l, struct fault *f)
+{
+	const char *name = l->names.data, *type;
+	int i;
+
+	ksql_free(l->takes);
+	l->takes = ksql_alloc((size_t)l->columns);
+	if (!l->takes)
+		return no_memory(f);
+	for (i = 0; i < l->columns; i++, name += strlen(name) + 1) {
+		type = NULL;
+		if (sqlite3_table_column_metadata(l->conn->lite, "main",
+						  l->table, name, &type, NULL,
+						  NULL, NULL, NULL))
+			type = "TEXT"; /* no column that text could not go into */
+		l->takes[i] = takes(type);
+	}
+	return 0;
+}
+
+/* Names are the same where SQLite takes them for the same. */
+static int check_names(struct load *l, struct fault *f)
+{
+	const char *one = l->names.data, *end = one + l->names.len, *other;
+
+	for (; one < end; one += strlen(one) + 1) {
+		for (other = one + strlen(one) + 1; other < end;
+		     other += strlen(other) + 1)
+			if (sqlite3_stricmp(one, other) == 0)
+				return fault_set(f, -EINVAL, -1,
+						 "two columns are named %s",
+						 other);
+		if (conn_poll(l->conn))
+			return conn_fault(l->conn, SQLITE_INTERRUPT, f);
+	}
+	return 0;
+}
+
+static void put_insert(struct load *l, struct buf *sql)
+{
+	const char *name = l->names.data;
+	int i;
+
+	/* Not "main.": nobody has had this connection, and messages are plainer. */
+	load_put(sql, "INSERT INTO @", l->table);
+	if (!l->columns) {
+		buf_puts(sql, " DEFAULT VALUES");
+		return;
+	}
+	for (i = 0; i < l->columns; i++, name += strlen(name) + 1)
+		load_put(sql, i ? ",@" : "(@", name);
+	buf_puts(sql, ") VALUES(?");
+	for (i = 1; i < l->columns; i++)
+		buf_puts(sql, ",?");
+	buf_putc(sql, ')');
+}
+
+/* The statement for the columns that are named now. */
+static int prepare(struct load *l, struct fault *f)
+{
+	struct buf sql = { 0 };
+	int rc;
+
+	put_insert(l, &sql);
+	if (sql.failed) {
+		buf_free(&sql);
+		return no_memory(f);
+	}
+	rc = sqlite3_prepare_v3(l->conn->lite, sql.data, (int)sql.len,
+				SQLITE_PREPARE_PERSISTENT, &l->insert, NULL);
+	buf_free(&sql);
+	if (rc)
+		return conn_fault(l->conn, rc, f);
+	return l->json || l->making ? 0 : look_at_types(l, f);
+}
+
+/* --- rows ----------------------------------------------------------------- */
+
+static int begin(struct load *l, struct fault *f)
+{
+	int err = l->begun ? 0 : load_exec(l, "BEGIN IMMEDIATE", f);
+
+	l->begun |= !err;
+	return err;
+}
+
+/* What the next rows name is in @names; the table that is made must have them. */
+static int use_columns(struct load *l, struct fault *f)
+{
+	int err;
+
+	sqlite3_finalize(l->insert);
+	l->insert = NULL;
+	err = check_names(l, f);
+	if (!err && l->making) {
+		err = begin(l, f);
+		if (!err)
+			err = import_columns(l, f);
+	}
+	return err ? err : prepare(l, f);
+}
+
+int load_room(struct load *l, size_t n, struct fault *f)
+{
+	buf_empty(&l->bytes);
+	return buf_grow(&l->bytes, n / 2 + 1) ? 0 : no_memory(f);
+}
+
+bool load_blob(struct load *l, const struct csv_field *field, struct value *out)
+{
+	char *to = l->bytes.data + l->bytes.len;
+
+	if (field->len < 2 || field->p[0] != '\\' || field->p[1] != 'x' ||
+	    !hex_read(field->p + 2, field->len - 2, to))
+		return false;
+	out->type = SQLITE_BLOB;
+	out->bytes.data = to;
+	out->bytes.len = field->len / 2 - 1;
+	l->bytes.len += out->bytes.len;
+	return true;
+}
+
+static bool is_infinity(const struct csv_field *field, struct value *out)
+{
+	bool negative = field->len == 4 && field->p[0] == '-';
+
+	if (field->len != 3u + negative ||
+	    memcmp(field->p + negative, "Inf", 3) != 0)
+		return false;
+	out->type = SQLITE_FLOAT;
+	out->real = negative ? -__builtin_inf() : __builtin_inf();
+	return true;
+}
+
+static void field_value(struct load *l, int i, const struct csv_field *field,
+			struct value *out)
+{
+	if (l->takes[i] == TAKES_BLOB && load_blob(l, field, out))
+		return;
+	if (l->takes[i] == TAKES_REAL && is_infinity(field, out))
+		return;
+	out->type = SQLITE_TEXT;
+	out->bytes.data = field->p;
+	out->bytes.len = field->len;
+}
+
+/* Text and blobs stay where they are until the row is in. */
+static int bind(sqlite3_stmt *stmt, int i, const struct value *v)
+{
+	switch (v->type) {
+	case SQLITE_INTEGER:
+		return sqlite3_bind_int64(stmt, i, v->integer);
+	case SQLITE_FLOAT:
+		return sqlite3_bind_double(stmt, i, v->real);
+	case SQLITE_TEXT:
+		return sqlite3_bind_text64(stmt, i, v->bytes.data, v->bytes.len,
+					   SQLITE_STATIC, SQLITE_UTF8);
+	case SQLITE_BLOB:
+		return sqlite3_bind_blob64(stmt, i,
+					   v->bytes.data ? v->bytes.data : "",
+					   v->bytes.len, SQLITE_STATIC);
+	default:
+		return sqlite3_bind_null(stmt, i);
+	}
+}
+
+static int insert_row(struct load *l, struct fault *f)
+{
+	int rc = sqlite3_step(l->insert);
+
+	if (rc != SQLITE_DONE)
+		conn_fault(l->conn, rc, f);
+	sqlite3_reset(l->insert);
+	l->rows += !f->err;
+	return f->err;
+}
+
+/* The number of the row being inserted is l->rows + 1. */
+static int insert_fields(struct load *l, size_t len, struct fault *f)
+{
+	struct value value;
+	int i, rc = 0;
+
+	if (load_room(l, len, f))
+		return f->err;
+	for (i = 0; i < l->columns && !rc; i++) {
+		const struct csv_field *field = &l->csv.fields[i];
+
+		if (!field->len && !field->quoted)
+			value.type = SQLITE_NULL;
+		else if (l->making)
+			import_field(l, i, field, &value);
+		else
+			field_value(l, i, field, &value);
+		rc = bind(l->insert, i + 1, &value);
+	}
+	return rc ? conn_fault(l->conn, rc, f) : insert_row(l, f);
+}
+
+static int insert_members(struct load *l, struct fault *f)
+{
+	int i, rc = 0;
+
+	for (i = 0; i < l->columns && !rc; i++) {
+		const struct value *value = &l->ndjson.values[i];
+
+		if (l->making)
+			import_value(l, i, value);
+		rc = bind(l->insert, i + 1, value);
+	}
+	return rc ? conn_fault(l->conn, rc, f) : insert_row(l, f);
+}
+
+/* --- lines ---------------------------------------------------------------- */
+
+/* More than SQLite lets a table have: the INSERT would say so, but later. */
+#define COLUMNS_MAX 2000
+
+static int take_header(struct load *l, struct fault *f)
+{
+	int i;
+
+	if (l->csv.count > COLUMNS_MAX)
+		return fault_set(f, -EINVAL, -1, "more than %d columns",
+				 COLUMNS_MAX);
+	for (i = 0; i < l->csv.count; i++) {
+		const struct csv_field *field = &l->csv.fields[i];
+
+		if (!field->len)
+			return fault_set(f, -EINVAL, -1,
+					 "column %d has no name", i + 1);
+		buf_add(&l->names, field->p, field->len);
+		buf_putc(&l->names, '\0');
+	}
+	if (l->names.failed)
+		return no_memory(f);
+	l->columns = l->csv.count;
+	l->csv.most = l->columns;
+	l->headed = true;
+	/* A table is not made before there is a row, or the end. */
+	return l->making ? check_names(l, f) : use_columns(l, f);
+}
+
+static int take_fields(struct load *l, size_t len, struct fault *f)
+{
+	int err = 0;
+
+	if (!l->headed)
+		return take_header(l, f);
+	if (l->csv.count != l->columns) {
+		if (csv_is_blank(&l->csv))
+			return 0;
+		return fault_set(f, -EINVAL, -1, "%d field%s instead of %d",
+				 l->csv.count, l->csv.count == 1 ? "" : "s",
+				 l->columns);
+	}
+	if (!l->insert)
+		err = use_columns(l, f);
+	if (!err)
+		err = begin(l, f);
+	return err ? err : insert_fields(l, len, f);
+}
+
+/* The names change places with the last ones, which they may be once more. */
+static bool same_names(struct load *l)
+{
+	struct buf names = l->ndjson.names;
+
+	if (l->insert && names.len == l->names.len &&
+	    (!names.len || memcmp(names.data, l->names.data, names.len) == 0))
+		return true;
+	l->ndjson.names = l->names;
+	l->names = names;
+	l->columns = l->ndjson.count;
+	return false;
+}
+
+static int take_members(struct load *l, struct fault *f)
+{
+	int err = 0;
+
+	if (!same_names(l))
+		err = use_columns(l, f);
+	if (!err)
+		err = begin(l, f);
+	return err ? err : insert_members(l, f);
+}
+
+static int take_line(struct load *l, const char *p, size_t n, struct fault *f)
+{
+	int err;
+
+	if (l->json) {
+		err = ndjson_read(&l->ndjson, l->conn, p, n, f);
+		return err <= 0 ? err : take_members(l, f);
+	}
+	err = csv_split(&l->csv, p, n, &l->lines.line, f);
+	return err ? err : take_fields(l, n, f);
+}
+
+/* A fault of the line that was taken last says which that was. */
+static int name_line(struct load *l, struct fault *f)
+{
+	char *message = sqlite3_mprintf(
+		"line %llu: %s", (unsigned long long)l->lines.line,
+		f->message ? f->message : "out of memory");
+
+	if (message) {
+		sqlite3_free(f->message);
+		f->message = message;
+	}
+	return f->err;
+}
+
+static int take_lines(struct load *l, struct fault *f)
+{
+	const char *p;
+	size_t n;
+	int ret;
+
+	while ((ret = lines_next(&l->lines, &p, &n, f)) > 0) {
+		if (conn_poll(l->conn))
+			ret = conn_fault(l->conn, SQLITE_INTERRUPT, f);
+		else
+			ret = take_line(l, p, n, f);
+		if (ret)
+			break;
+	}
+	return ret ? name_line(l, f) : 0;
+}
+
+/* --- the file ------------------------------------------------------------- */
+
+static int need_conn(struct load *l)
+{
+	int err = 0;
+
+	if (!l->outcome)
+		l->outcome = outcome_new(l->who.uid);
+	if (!l->outcome)
+		return no_memory(&l->fault);
+	if (!l->conn) {
+		err = conn_get(l->db, &l->conn);
+		if (!err) /* before anything is prepared */
+			changes_prepare(l->conn);
+	}
+	return err ? fault_set(&l->fault, err, -1,
+			       "no connection to the database could be had") :
+		     0;
+}
+
+/* All that belongs to the connection, and that; what it has not committed is undone. */
+static void give_back(struct load *l)
+{
+	sqlite3_finalize(l->insert);
+	l->insert = NULL;
+	ndjson_free(&l->ndjson);
+	import_free(l->import);
+	l->import = NULL;
+	conn_put(l->conn);
+	l->conn = NULL;
+	l->begun = false;
+	lines_free(&l->lines);
+	csv_free(&l->csv);
+	buf_free(&l->names);
+	buf_free(&l->bytes);
+	ksql_free(l->takes);
+	l->takes = NULL;
+}
+
+/* What comes next is the first byte of a file. */
+static void start(struct load *l)
+{
+	lines_init(&l->lines, !l->json, db_options(l->db).max_sql);
+	l->csv.most = COLUMNS_MAX;
+	l->headed = false;
+	l->columns = 0;
+	l->rows = 0;
+	l->ns = 0;
+	l->touched = false;
+}
+
+static int load_write(struct ksql_file *file, const char *p, size_t n)
+{
+	struct load *l = (struct load *)file;
+	int64_t started = port_monotonic_ns();
+	int err;
+
+	if (l->fault.err)
+		return -ECANCELED;
+	l->touched |= n != 0;
+	err = need_conn(l);
+	if (!err) {
+		lines_put(&l->lines, p, n);
+		conn_run_begin(l->conn, db_timeout_ns(l->db));
+		err = take_lines(l, &l->fault);
+		conn_run_end(l->conn);
+	}
+	if (err)
+		give_back(l);
+	l->ns += port_monotonic_ns() - started;
+	return err;
+}
+
+/* The last line, if no newline ended it, and the end of the transaction. */
+static int end_rows(struct load *l)
+{
+	struct fault *f = &l->fault;
+	int err;
+
+	lines_end(&l->lines);
+	err = take_lines(l, f);
+	if (!err && l->making && !l->insert)
+		err = l->headed ? use_columns(l, f) :
+				  fault_set(f, -EINVAL, -1,
+					    "no line names a column");
+	if (!err && l->making)
+		err = import_end(l, f);
+	if (!err && l->begun)
+		err = load_exec(l, "COMMIT", f);
+	return err;
+}
+
+static int load_finish(struct ksql_file *file)
+{
+	struct load *l = (struct load *)file;
+	int64_t started = port_monotonic_ns();
+	struct report counts = { 0 };
+	int err = 0;
+
+	if (!l->touched)
+		return 0;
+	if (!l->fault.err) {
+		err = need_conn(l);
+		if (!err) {
+			conn_run_begin(l->conn, db_timeout_ns(l->db));
+			err = end_rows(l);
+			conn_run_end(l->conn);
+		}
+	}
+	if (!l->fault.err) {
+		sqlite3 *lite = l->conn->lite;
+
+		counts.changes = (uint64_t)sqlite3_total_changes64(lite);
+		if (l->making) /* it may have changed them once more */
+			counts.changes = l->rows;
+		counts.rowid = sqlite3_last_insert_rowid(lite);
+	}
+	counts.ns = l->ns + port_monotonic_ns() - started;
+	give_back(l);
+	/* What was committed is so, whether there is memory to tell of it or not. */
+	outcome_tell(l->db, l->outcome, &l->who, &l->fault, &counts);
+	l->outcome = NULL;
+	fault_clear(&l->fault);
+	start(l);
+	return err;
+}
+
+static void load_release(struct ksql_file *file, bool abandon)
+{
+	struct load *l = (struct load *)file;
+
+	if (!abandon)
+		load_finish(file);
+	if (l->making)
+		import_closed(file->node);
+	give_back(l);
+	outcome_put(l->outcome);
+	fault_clear(&l->fault);
+	ksql_free(l);
+}
+
+static const struct file_ops load_ops = { .write = load_write,
+					  .finish = load_finish,
+					  .release = load_release };
+
+int load_open(struct ksql_db *db, struct ksql_node *node,
+	      const struct ksql_caller *caller, struct ksql_file **out)
+{
+	struct load *l = ksql_zalloc(sizeof(*l));
+
+	if (!l)
+		return -ENOMEM;
+	l->base.ops = &load_ops;
+	l->db = db;
+	l->who = *caller;
+	l->table = node->object;
+	l->json = node->entry->arg == FORMAT_NDJSON;
+	l->making = node->entry->kind == KIND_IMPORT;
+	l->fault.offset = -1;
+	start(l);
+	l->touched = l->making; /* an empty file is an error then */
+	*out = &l->base;
+	return 0;
+}
