@@ -491,12 +491,31 @@ static void call_fill(void *arg)
 	c->ret = c->file->ops->fill(c->file, c->pos);
 }
 
+static void call_copy(void *arg)
+{
+	struct call *c = arg;
+
+	c->ret = c->file->ops->copy(c->file, c->out, c->len, c->pos);
+}
+
+/* What the window does not hold: bytes that went past it, 0 if it does now. */
+static long read_more(struct ksql_file *f, const struct ksql_caller *caller,
+		      char *buf, size_t len, uint64_t pos)
+{
+	struct call c = { .file = f, .out = buf, .len = len, .pos = pos };
+	long n = 0;
+
+	if (f->ops->copy && len >= KSQL_PAGE_SIZE)
+		n = (long)enter(call_copy, &c, caller);
+	return n ? n : (long)enter(call_fill, &c, caller);
+}
+
 long ksql_read(struct ksql_file *f, const struct ksql_caller *caller, void *buf,
 	       size_t len, uint64_t pos)
 {
-	struct call c = { .file = f };
 	size_t done = 0, part;
 	int err = f->error;
+	long n;
 
 	f->error = 0;
 	f->reading = true;
@@ -512,8 +531,12 @@ long ksql_read(struct ksql_file *f, const struct ksql_caller *caller, void *buf,
 			continue;
 		if (at_end(f, pos + done) || (f->waits && done))
 			break;
-		c.pos = pos + done;
-		err = (int)enter(call_fill, &c, caller);
+		n = read_more(f, caller, (char *)buf + done, len - done,
+			      pos + done);
+		if (n < 0)
+			err = (int)n;
+		else
+			done += (size_t)n;
 	}
 	if (f->stream)
 		f->cursor = pos + done;

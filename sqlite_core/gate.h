@@ -38,6 +38,11 @@ struct ksql_file {
 struct file_ops {
 	/* Make a window that holds @pos, or the last one.  0 or -errno. */
 	int (*fill)(struct ksql_file *f, uint64_t pos);
+	/*
+	 * Past the window, for large reads: up to @n bytes at @pos.  How many, or
+	 * -errno; 0: by the window.  May be NULL.
+	 */
+	long (*copy)(struct ksql_file *f, char *to, size_t n, uint64_t pos);
 	/* 0 or -errno. */
 	int (*write)(struct ksql_file *f, const char *p, size_t n);
 	/* The opener closed it.  0 or -errno. */

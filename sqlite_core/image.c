@@ -91,51 +91,76 @@ static void fix_header(const struct snapshot *s, char *page)
 	put_number(page + AT_COUNTER_PAGES, counter);
 }
 
-/* Pages from @first (counted from 0) on into the window. */
-static int snapshot_pages(struct snapshot *s, uint32_t first, struct fault *f)
+/* Pages from @first (counted from 0) on. */
+static int snapshot_pages(struct snapshot *s, uint32_t first, uint32_t n,
+			  char *to)
 {
-	uint32_t n = s->pages - first, i;
-	int rc = SQLITE_OK;
-	char *to;
+	struct conn *c = s->conn;
+	struct fault f = { .offset = -1 };
+	uint32_t i;
+	int rc, err = 0;
 
-	if (n > WINDOW_PAGES)
-		n = WINDOW_PAGES;
-	buf_clear(&s->window);
-	to = buf_grow(&s->window, (size_t)n * KSQL_PAGE_SIZE);
-	if (!to)
-		return fault_set(f, -ENOMEM, -1, "out of memory");
-	for (i = 0; i < n && !rc; i++)
-		rc = ksql_page_read(s->conn->lite, first + i + 1,
+	for (i = 0; i < n && !err; i++) {
+		rc = ksql_page_read(c->lite, first + i + 1,
 				    to + (size_t)i * KSQL_PAGE_SIZE);
-	if (rc)
-		return conn_fault(s->conn, rc, f);
-	if (!first)
+		if (rc)
+			err = conn_fault(c, rc, &f);
+		else if (i % WINDOW_PAGES == WINDOW_PAGES - 1)
+			err = conn_poll(c);
+	}
+	fault_clear(&f);
+	if (!first && !err)
 		fix_header(s, to);
-	s->window.len = (size_t)n * KSQL_PAGE_SIZE;
-	return conn_poll(s->conn);
+	return err;
 }
 
 static int snapshot_fill(struct ksql_file *file, uint64_t pos)
 {
 	struct snapshot *s = (struct snapshot *)file;
-	struct fault f = { .offset = -1 };
 	uint64_t page = pos / KSQL_PAGE_SIZE;
 	uint32_t first = page < s->pages ? (uint32_t)page : s->pages;
+	uint32_t n = s->pages - first;
+	char *to;
 	int err;
 
+	if (n > WINDOW_PAGES)
+		n = WINDOW_PAGES;
+	file->ready = false;
+	buf_clear(&s->window);
+	to = buf_grow(&s->window, (size_t)n * KSQL_PAGE_SIZE);
+	if (!to)
+		return -ENOMEM;
 	conn_run_begin(s->conn, db_timeout_ns(s->conn->db));
-	err = snapshot_pages(s, first, &f);
+	err = snapshot_pages(s, first, n, to);
 	conn_run_end(s->conn);
-	fault_clear(&f);
 	if (err)
-		file->ready = false;
-	else
-		file_show(file, &s->window, (uint64_t)first * KSQL_PAGE_SIZE,
-			  first + s->window.len / KSQL_PAGE_SIZE == s->pages);
-	return err;
+		return err;
+	s->window.len = (size_t)n * KSQL_PAGE_SIZE;
+	file_show(file, &s->window, (uint64_t)first * KSQL_PAGE_SIZE,
+		  first + n == s->pages);
+	return 0;
+}
+
+/* Whole pages go to the reader without the way by the window. */
+static long snapshot_copy(struct ksql_file *file, char *to, size_t n,
+			  uint64_t pos)
+{
+	struct snapshot *s = (struct snapshot *)file;
+	uint64_t first = pos / KSQL_PAGE_SIZE, pages = n / KSQL_PAGE_SIZE;
+	int err;
+
+	if (pos % KSQL_PAGE_SIZE || first >= s->pages)
+		return 0;
+	if (pages > s->pages - first)
+		pages = s->pages - first;
+	conn_run_begin(s->conn, db_timeout_ns(s->conn->db));
+	err = snapshot_pages(s, (uint32_t)first, (uint32_t)pages, to);
+	conn_run_end(s->conn);
+	return err ? err : (long)(pages * KSQL_PAGE_SIZE);
 }
 
 static const struct file_ops snapshot_ops = { .fill = snapshot_fill,
+					      .copy = snapshot_copy,
 					      .release = snapshot_release };
 
 static int snapshot_open(struct ksql_db *db, struct ksql_file **out)
