@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/random.h>
 #include <time.h>
 #include <unistd.h>
@@ -25,6 +26,9 @@
 #else
 #define STACK_BUDGET PORT_STACK_SIZE
 #endif
+
+#define PAGE  ((size_t)4096)
+#define CHUNK ((size_t)2 << 20)
 
 struct context {
 	const char *stack_low; /* the engine must not go below */
@@ -131,23 +135,158 @@ void port_free(void *p)
 	free(p);
 }
 
+/*
+ * Pages are cut from chunks: malloc() takes two pages' room for each that begins
+ * at a multiple of its size.  Not in the builds for tests, where each page is an
+ * allocation of its own, so that a sanitizer sees who uses one that was freed.
+ */
+#ifdef KSQL_FAULTS
+static void *page_get(void)
+{
+	void *page = fault() ? NULL : aligned_alloc(PAGE, PAGE);
+
+	if (page)
+		memset(page, 0, PAGE);
+	return page;
+}
+
+static void page_put(void *page)
+{
+	free(page);
+}
+
+static void chunks_exit(void)
+{
+}
+#else
+/* At the beginning of its own memory, which begins at a multiple of CHUNK. */
+struct chunk {
+	struct chunk *next, *prev; /* in chunks.first, while there is room */
+	void *free; /* pages given back, linked by their first word */
+	uint32_t used; /* pages handed out */
+	uint32_t fresh; /* from this one on none was ever handed out */
+};
+
+static struct {
+	pthread_mutex_t lock; /* protects all of it */
+	struct chunk *first;
+	struct chunk *spare; /* an empty one, for the next that asks */
+} chunks = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+static struct chunk *chunk_new(void)
+{
+	char *p = mmap(NULL, 2 * CHUNK, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	size_t before;
+
+	if (p == MAP_FAILED)
+		return NULL;
+	before = -(uintptr_t)p % CHUNK;
+	if (before)
+		munmap(p, before);
+	munmap(p + before + CHUNK, CHUNK - before);
+	p += before;
+	((struct chunk *)p)->fresh = 1; /* the first has this */
+	return (struct chunk *)p;
+}
+
+static bool chunk_is_full(const struct chunk *c)
+{
+	return !c->free && c->fresh == CHUNK / PAGE;
+}
+
+static void chunk_link(struct chunk *c)
+{
+	c->prev = NULL;
+	c->next = chunks.first;
+	if (c->next)
+		c->next->prev = c;
+	chunks.first = c;
+}
+
+static void chunk_unlink(struct chunk *c)
+{
+	if (c->next)
+		c->next->prev = c->prev;
+	if (c->prev)
+		c->prev->next = c->next;
+	else
+		chunks.first = c->next;
+}
+
+static void *page_get(void)
+{
+	struct chunk *c;
+	void *page = NULL, *old = NULL;
+
+	pthread_mutex_lock(&chunks.lock);
+	c = chunks.first;
+	if (!c) {
+		c = chunks.spare ? chunks.spare : chunk_new();
+		chunks.spare = NULL;
+		if (!c)
+			goto unlock;
+		chunk_link(c);
+	}
+	old = c->free;
+	if (old)
+		memcpy(&c->free, old, sizeof(c->free));
+	else
+		page = (char *)c + PAGE * c->fresh++;
+	c->used++;
+	if (chunk_is_full(c))
+		chunk_unlink(c);
+unlock:
+	pthread_mutex_unlock(&chunks.lock);
+	return old ? memset(old, 0, PAGE) : page;
+}
+
+static void page_put(void *page)
+{
+	struct chunk *c = (void *)((uintptr_t)page & ~(uintptr_t)(CHUNK - 1));
+	struct chunk *empty = NULL;
+
+	pthread_mutex_lock(&chunks.lock);
+	if (chunk_is_full(c))
+		chunk_link(c);
+	memcpy(page, &c->free, sizeof(c->free));
+	c->free = page;
+	if (!--c->used) {
+		chunk_unlink(c);
+		empty = chunks.spare;
+		chunks.spare = c;
+	}
+	pthread_mutex_unlock(&chunks.lock);
+	if (empty)
+		munmap(empty, CHUNK);
+}
+
+static void chunks_exit(void)
+{
+	if (chunks.spare)
+		munmap(chunks.spare, CHUNK);
+	chunks.spare = NULL;
+}
+#endif
+
 size_t port_pages_alloc(void **pages, size_t n)
 {
 	size_t i;
 
 	for (i = 0; i < n; i++) {
-		pages[i] = fault() ? NULL : aligned_alloc(4096, 4096);
+		pages[i] = page_get();
 		if (!pages[i])
 			break;
-		memset(pages[i], 0, 4096);
 	}
 	return i;
 }
 
 void port_pages_free(void **pages, size_t n)
 {
-	for (size_t i = 0; i < n; i++)
-		free(pages[i]);
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		page_put(pages[i]);
 }
 
 uint64_t port_ram(void)
@@ -334,4 +473,5 @@ int port_init(void)
 
 void port_exit(void)
 {
+	chunks_exit();
 }
