@@ -39,6 +39,7 @@ def declarations() -> str:
 
 subprocess.run(["make", "-C", str(PROJECT), "core"], check=True)
 
+LIBRARY = PROJECT / "build/core/libksqlcore.a"
 binding = FFI()
 binding.cdef(declarations())
 binding.set_source(
@@ -55,6 +56,7 @@ binding.set_source(
         "-Wextra",
         *pkg_config("--cflags"),
     ],
-    extra_objects=[str(PROJECT / "build/core/libksqlcore.a")],
+    extra_objects=[str(LIBRARY)],
+    depends=[str(LIBRARY)],  # else what is linked already would do
     extra_link_args=["-Wl,-z,now", *pkg_config("--libs")],
 )
