@@ -14,7 +14,6 @@ import signal
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -22,7 +21,8 @@ from pathlib import Path
 
 import redis
 
-from tests.bench import client
+from tests.bench import client, tree
+from tests.bench.mounts import directory, mounted
 from tests.bench.report import at_least, at_most, beside, show
 
 BUILD = Path("build/bench")
@@ -37,24 +37,6 @@ FILES_SQL = (
     " i % 100003, i), i * 7919 % 10000019, 1700000000 + i FROM c;"
 )
 POINT_SQL = "SELECT name, size FROM file WHERE id = 4711;"
-
-
-@contextmanager
-def directory() -> Iterator[Path]:
-    """A folder to mount on."""
-    with tempfile.TemporaryDirectory() as folder:
-        yield Path(folder)
-
-
-@contextmanager
-def mounted(*command: str) -> Iterator[Path]:
-    """A mount that `command DIRECTORY` makes."""
-    with directory() as folder:
-        subprocess.run([*command, str(folder)], check=True)
-        try:
-            yield folder
-        finally:
-            subprocess.run(["umount", str(folder)], check=True)
 
 
 @contextmanager
@@ -188,6 +170,7 @@ def main() -> None:
         redis_us = median_us(lambda: server.get("4711"), args.operations, 5)
         shell_us = median_us(lambda: write_then_read(root), args.operations, 5)
         ends = interrupts(root, 20)
+    lines = tree.measure(7)
     print(f"Linux {platform.release()}, {os.cpu_count()} processors, {args.rounds} rounds, medians")
     print(
         f"references, µs: write and read on a FUSE server that does nothing {us['null_pair']:.1f},"
@@ -212,6 +195,7 @@ def main() -> None:
             beside("FUSE: Python client, `execute().fetchone()`", python["client"], "µs"),
             beside("sqlite3 command, once a query", command_us, "µs"),
             beside("Redis GET over its socket (redis-py)", redis_us, "µs"),
+            *lines,
         ]
     )
 

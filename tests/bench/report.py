@@ -33,6 +33,18 @@ def at_least(what: str, figure: float, reference: float, unit: str, goal: float)
     ]
 
 
+def within(what: str, figure: float, unit: str, goal: float) -> list[str]:
+    """A line whose figure may be `goal` at most, in the same unit."""
+    return [
+        what,
+        f"{figure:,.1f} {unit}",
+        "",
+        "",
+        f"≤ {goal:,.0f} {unit}",
+        "yes" if figure <= goal else "no",
+    ]
+
+
 def beside(what: str, figure: float, unit: str) -> list[str]:
     """A line without a goal, to compare with."""
     return [what, f"{figure:,.1f} {unit}", "", "", "", ""]
