@@ -17,18 +17,8 @@
 #include "load.h"
 
 #include "port/cstd.h"
-#include "db.h"
 #include "mem.h"
-#include "node.h"
-
-enum type {
-	TYPE_NONE, /* no value yet */
-	TYPE_INTEGER,
-	TYPE_REAL,
-	TYPE_BLOB,
-	TYPE_TEXT,
-	TYPE_MIXED, /* NDJSON: each value is what it is */
-};
+#include "reading.h"
 
 static const char *const type_names[] = {
 	[TYPE_NONE] = " TEXT", [TYPE_INTEGER] = " INTEGER",
@@ -194,166 +184,13 @@ int import_columns(struct load *l, struct fault *f)
 	return before ? alter(l, before, f) : create(l, f);
 }
 
-/* --- what a text says it is ----------------------------------------------- */
+/* --- types from values ---------------------------------------------------- */
 
 /*
  * Integers beyond this are stored in a REAL column as reals (SQLite's
  * OP_MakeRecord); what is smaller is stored as an integer in either.
  */
 #define SMALL ((sqlite3_int64)1 << 47)
-
-/* A real of so many digits comes out of SQLite as it went in. */
-#define EXACT_DIGITS 15
-
-/* What a field says it is. */
-struct reading {
-	enum type type;
-	bool exact; /* @value, turned back into text, is the field */
-	struct value value;
-};
-
-/* A number as JSON writes it, taken apart. */
-struct number {
-	bool negative;
-	const char *digits; /* of the integer, and of the fraction */
-	const char *fraction; /* behind the point; NULL: there is none */
-	size_t whole, decimals; /* how many */
-	bool exponent;
-};
-
-static size_t count_digits(const char *p, const char *end)
-{
-	const char *begin = p;
-
-	while (p < end && *p >= '0' && *p <= '9')
-		p++;
-	return (size_t)(p - begin);
-}
-
-static bool split_number(const char *p, const char *end, struct number *n)
-{
-	memset(n, 0, sizeof(*n));
-	n->negative = *p == '-';
-	p += n->negative;
-	n->digits = p;
-	n->whole = count_digits(p, end);
-	if (!n->whole || (n->whole > 1 && *p == '0'))
-		return false;
-	p += n->whole;
-	if (p < end && *p == '.') {
-		n->fraction = ++p;
-		n->decimals = count_digits(p, end);
-		if (!n->decimals)
-			return false;
-		p += n->decimals;
-	}
-	if (p < end && (*p == 'e' || *p == 'E')) {
-		n->exponent = true;
-		p++;
-		p += p < end && (*p == '+' || *p == '-');
-		if (p == end)
-			return false;
-		p += count_digits(p, end);
-	}
-	return p == end && (end[-1] >= '0' && end[-1] <= '9');
-}
-
-static uint64_t read_digits(uint64_t v, const char *p, size_t n)
-{
-	for (; n; n--)
-		v = v * 10 + (uint64_t)(*p++ - '0');
-	return v;
-}
-
-/* An integer of 64 bits; what has more digits is an identifier, and stays text. */
-static void read_integer(const struct number *n, struct reading *r)
-{
-	uint64_t limit = (1ull << 63) - !n->negative, v;
-
-	r->type = TYPE_TEXT;
-	if (n->whole > 19)
-		return;
-	v = read_digits(0, n->digits, n->whole); /* 19 digits fit */
-	if (v > limit)
-		return;
-	if (n->negative && !v) { /* "-0" */
-		r->type = TYPE_REAL;
-		return;
-	}
-	r->type = TYPE_INTEGER;
-	r->exact = true;
-	r->value.type = SQLITE_INTEGER;
-	r->value.integer = (sqlite3_int64)(n->negative ? 0 - v : v);
-}
-
-/*
- * Is it what SQLite prints?  By its characters alone: few enough digits, none to
- * spare, no exponent there or here.  Then the digits and the power of ten are
- * exact as doubles, and so is their quotient, rounded once.
- */
-static void read_real(const struct number *n, struct reading *r)
-{
-	static const double powers[] = {
-		1e0, 1e1, 1e2,	1e3,  1e4,  1e5,  1e6,	1e7,
-		1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
-	};
-	uint64_t v;
-	double real;
-
-	r->type = TYPE_REAL;
-	if (n->exponent || n->whole + n->decimals > EXACT_DIGITS)
-		return;
-	if (n->decimals > 1 && n->fraction[n->decimals - 1] == '0')
-		return;
-	v = read_digits(0, n->digits, n->whole);
-	v = read_digits(v, n->fraction, n->decimals);
-	real = (double)v / powers[n->decimals];
-	if (n->negative ? real < 1e-4 : real < 1e-4 && v)
-		return;
-	r->exact = true;
-	r->value.type = SQLITE_FLOAT;
-	r->value.real = n->negative ? -real : real;
-}
-
-static bool is_lower_hex(const char *p, size_t n)
-{
-	for (; n; n--, p++)
-		if (*p >= 'A' && *p <= 'F')
-			return false;
-	return true;
-}
-
-static bool is_infinity(const struct csv_field *field)
-{
-	return (field->len == 3 && memcmp(field->p, "Inf", 3) == 0) ||
-	       (field->len == 4 && memcmp(field->p, "-Inf", 4) == 0);
-}
-
-static void read_field(struct load *l, const struct csv_field *field,
-		       struct reading *r)
-{
-	struct number n;
-	char first = field->len ? field->p[0] : 0;
-
-	r->type = TYPE_TEXT;
-	r->exact = false;
-	if (first == '\\') {
-		if (load_blob(l, field, &r->value)) {
-			r->type = TYPE_BLOB;
-			r->exact = is_lower_hex(field->p + 2, field->len - 2);
-		}
-	} else if (is_infinity(field)) {
-		r->type = TYPE_REAL;
-	} else if ((first == '-' || (first >= '0' && first <= '9')) &&
-		   split_number(field->p, field->p + field->len, &n)) {
-		if (n.fraction || n.exponent)
-			read_real(&n, r);
-		else
-			read_integer(&n, r);
-	}
-}
-
-/* --- types from values ---------------------------------------------------- */
 
 static void note_odd(struct column *c, uint64_t row)
 {
@@ -394,7 +231,7 @@ void import_field(struct load *l, int column, const struct csv_field *field,
 	out->bytes.len = field->len;
 	if (c->type == TYPE_TEXT)
 		return;
-	read_field(l, field, &r);
+	reading_of(l, field, &r);
 	type = join(c->type, r.type, TYPE_TEXT);
 	if (type == TYPE_TEXT) {
 		/* All before may be what it was taken for. */
@@ -548,112 +385,4 @@ int import_end(struct load *l, struct fault *f)
 	while ((ret = convert_some(l, &next, f)) > 0)
 		;
 	return ret ? ret : declare(l, f);
-}
-
-/* --- the name ------------------------------------------------------------- */
-
-static const struct {
-	const char *end;
-	struct entry entry;
-} formats[] = {
-	{ ".csv", { .name = ".csv", .kind = KIND_IMPORT, .arg = FORMAT_CSV } },
-	{ ".ndjson",
-	  { .name = ".ndjson", .kind = KIND_IMPORT, .arg = FORMAT_NDJSON } },
-};
-
-/* The format by the end of a file's name, which is cut off; NULL if it is none. */
-static const struct entry *format_of(const char *name, size_t *len)
-{
-	size_t i, n;
-
-	for (i = 0; i < sizeof(formats) / sizeof(formats[0]); i++) {
-		n = strlen(formats[i].end);
-		if (*len > n &&
-		    memcmp(name + *len - n, formats[i].end, n) == 0) {
-			*len -= n;
-			return &formats[i].entry;
-		}
-	}
-	return NULL;
-}
-
-/* May a table have this name?  Whoever makes one meanwhile is met later. */
-static int check_name(struct ksql_db *db, const char *table)
-{
-	sqlite3_stmt *stmt = NULL;
-	struct fault f = { .offset = -1 };
-	struct conn *c;
-	int rc, err;
-
-	if (sqlite3_strnicmp(table, "sqlite_", 7) == 0)
-		return -EPERM;
-	err = conn_get(db, &c);
-	if (err)
-		return err;
-	conn_run_begin(c, db_timeout_ns(db));
-	rc = sqlite3_prepare_v2(
-		c->lite,
-		"SELECT 1 FROM main.sqlite_schema WHERE type <> 'trigger' "
-		"AND name = ?1 COLLATE NOCASE",
-		-1, &stmt, NULL);
-	if (!rc)
-		rc = sqlite3_bind_text(stmt, 1, table, -1, SQLITE_STATIC);
-	if (!rc)
-		rc = sqlite3_step(stmt);
-	if (rc == SQLITE_ROW)
-		err = -EEXIST;
-	else if (rc != SQLITE_DONE)
-		err = conn_fault(c, rc, &f);
-	sqlite3_finalize(stmt);
-	conn_run_end(c);
-	conn_put(c);
-	fault_clear(&f);
-	return err;
-}
-
-int import_make(struct ksql_db *db, struct ksql_node *dir, const char *name,
-		size_t len, const struct ksql_caller *caller, bool is_dir,
-		struct ksql_node **node)
-{
-	const struct entry *entry = format_of(name, &len);
-	char *table;
-	int err;
-
-	(void)dir;
-	(void)caller;
-	if (is_dir)
-		return -EPERM;
-	if (!entry)
-		return -EINVAL;
-	table = name_unescape(name, len, &err);
-	if (!table)
-		return err == -ENOENT ? -EINVAL : err;
-	err = check_name(db, table);
-	if (err) {
-		ksql_free(table);
-		return err;
-	}
-	*node = node_new(entry, table);
-	if (!*node)
-		return -ENOMEM;
-	(*node)->life = NODE_UNOPENED;
-	return 0;
-}
-
-int import_open(struct ksql_db *db, struct ksql_node *node,
-		const struct ksql_caller *caller, unsigned int flags,
-		struct ksql_file **out)
-{
-	int err = flags & KSQL_OPEN_READ ? -EPERM :
-					   load_open(db, node, caller, out);
-
-	if (!err)
-		__atomic_fetch_add(&node->life, NODE_OPEN, __ATOMIC_RELAXED);
-	__atomic_fetch_and(&node->life, ~NODE_UNOPENED, __ATOMIC_RELAXED);
-	return err;
-}
-
-void import_closed(struct ksql_node *node)
-{
-	__atomic_fetch_sub(&node->life, NODE_OPEN, __ATOMIC_RELAXED);
 }

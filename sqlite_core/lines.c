@@ -163,8 +163,9 @@ int lines_next(struct lines *l, const char **p, size_t *n, struct fault *f)
 	err = keep(l, lf ? lf : l->end, f);
 	if (err || (!lf && (!l->at_end || !l->part.len)))
 		return err;
-	l->next += lf != NULL;
+	if (lf)
+		l->next++;
 	l->shown = true;
 	*p = l->part.data;
-	return show(l, p, n, *p + l->part.len, lf != NULL);
+	return show(l, p, n, *p + l->part.len, !!lf);
 }

@@ -57,20 +57,31 @@ struct load {
 int load_open(struct ksql_db *db, struct ksql_node *node,
 	      const struct ksql_caller *caller, struct ksql_file **out);
 
+/* --- insert.c: rows into the table ---------------------------------------- */
+
 /** load_put() - SQL, in which each @ becomes @name in quotes. */
 void load_put(struct buf *sql, const char *text, const char *name);
 /** load_exec() - a statement of our own.  0 or f->err. */
 int load_exec(struct load *l, const char *sql, struct fault *f);
-/** load_room() - for the blobs of a row of @n bytes, which are not to move.  0 or f->err. */
-int load_room(struct load *l, size_t n, struct fault *f);
 /**
- * load_blob() - \x and hexadecimal digits
- * @out: the bytes, in the row's memory
+ * load_blob() - a blob as text: \x and hexadecimal digits
+ * @out: the bytes, which stay until the row is in
  *
  * Return: false if the text is something else.
  */
 bool load_blob(struct load *l, const struct csv_field *field,
 	       struct value *out);
+
+/** insert_begin() - the transaction, if it has not begun.  0 or f->err. */
+int insert_begin(struct load *l, struct fault *f);
+/** insert_check_names() - is one there twice, as SQLite compares?  0 or f->err. */
+int insert_check_names(struct load *l, struct fault *f);
+/** insert_columns() - the next rows have values for @l->names.  0 or f->err. */
+int insert_columns(struct load *l, struct fault *f);
+/** insert_fields() - the row of @len bytes that was split last.  0 or f->err. */
+int insert_fields(struct load *l, size_t len, struct fault *f);
+/** insert_members() - the object that was read last.  0 or f->err. */
+int insert_members(struct load *l, struct fault *f);
 
 /* --- import.c: a table made from what comes ------------------------------- */
 
@@ -84,7 +95,10 @@ void import_field(struct load *l, int column, const struct csv_field *field,
 void import_value(struct load *l, int column, const struct value *value);
 /** import_end() - the columns get their types.  0 or f->err. */
 int import_end(struct load *l, struct fault *f);
-/** import_closed() - of the name that was made for it. */
+
+/* --- import_name.c -------------------------------------------------------- */
+
+/** import_closed() - a file of this name. */
 void import_closed(struct ksql_node *node);
 
 #endif /* KSQL_LOAD_H */

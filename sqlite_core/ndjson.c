@@ -167,13 +167,12 @@ static int add_bytes(struct ndjson *j, struct value *v, bool object,
 
 	if (object)
 		digits = blob_digits(v->bytes.data, v->bytes.len, &len);
-	if (!digits) {
+	if (!digits)
 		buf_add(&j->text, v->bytes.data, v->bytes.len);
-	} else if (read_base64(digits, len, &j->text)) {
+	else if (read_base64(digits, len, &j->text))
 		v->type = SQLITE_BLOB;
-	} else {
+	else
 		return wrong(f, "a \"$base64\" that is none");
-	}
 	v->bytes.data = NULL; /* found when @text does not move any more */
 	v->bytes.len = j->text.len - from;
 	return 0;

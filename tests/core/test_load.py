@@ -14,7 +14,7 @@ import struct
 from typing import Any
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.core.engine import BOTH, MIB, READ, WRITE, Db, Engine, File, Flag, caller, running
@@ -612,6 +612,47 @@ def test_what_python_dumps(lib: Any, objects: list[dict[str, Any]], size: int) -
                 else:
                     assert row[key] == value
                     assert isinstance(value, bool) or type(row[key]) is type(value)
+
+
+# Whatever comes, in pieces of whatever size
+
+
+PIECES = [
+    b"a", b"b", b"c", b"0", b"1", b"1.5", b"-", b".", b",", b",", b'"', b'"', b'""', b"\r", b"\n",
+    b"\n", b"\r\n", b"\\x", b"\0", b"\xff", b"\xe2\x82\xac", b"\xef\xbb\xbf", b"Inf", b" ",
+    b"a,b\n", b"c,b,a\n", b"{", b"}", b'{"a":', b'"b":', b"[", b"]", b"null", b"true", b"e5",
+    b'{"a":1}\n', b'{"$base64":"', b"AA==", b'"}', b"\\u0000",
+]  # fmt: skip
+
+
+@given(
+    st.lists(st.sampled_from(PIECES) | st.binary(max_size=3), max_size=30).map(b"".join),
+    st.sampled_from(["", "a,b\n", "a\n", '{"a":1}\n']),
+    st.integers(1, 9),
+    st.sampled_from(["csv", "ndjson"]),
+)
+@settings(max_examples=300)
+def test_pieces_make_no_difference(lib: Any, data: bytes, head: str, size: int, form: str) -> None:
+    data = head.encode() + data
+    with running(lib) as engine:
+        db = engine.db()
+        db.batch("CREATE TABLE t(a, b BLOB, c REAL UNIQUE)")
+        found = []
+        for step in (size, len(data) + 1):
+            db.batch("DELETE FROM t; DROP TABLE IF EXISTS v")
+            codes = (
+                errno_of(insert, db, data, "t", form, step),
+                db.text("error"),
+                errno_of(make, db, data, f"v.{form}", step),
+                db.text("error"),
+            )
+            assert db.value("PRAGMA integrity_check") == "ok"
+            assert codes[0] in (0, errno.EINVAL, errno.EEXIST)
+            assert codes[2] in (0, errno.EINVAL)
+            assert ("v" in db.names("tables")) == (not codes[2])
+            made = db.cat("tables/v/data.csv") if not codes[2] else b""
+            found.append((codes, db.cat("tables/t/data.csv"), made))
+        assert found[0] == found[1]
 
 
 # import/: types
