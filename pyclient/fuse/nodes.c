@@ -30,9 +30,15 @@ static struct node **bucket_of(const struct ksql_node *node)
 	return &buckets[ksql_node_ino(node) % BUCKETS];
 }
 
-static struct node *find(struct node *n, uint64_t ino)
+/*
+ * Not by the number alone, which a table has in common with a view of its name,
+ * nor by the name alone, which a directory that is made has in common with the
+ * one that was removed.
+ */
+static struct node *find(struct node *n, const struct ksql_node *node)
 {
-	while (n && ksql_node_ino(n->node) != ino)
+	while (n && (ksql_node_ino(n->node) != ksql_node_ino(node) ||
+		     !ksql_node_same(n->node, node)))
 		n = n->next;
 	return n;
 }
@@ -61,7 +67,7 @@ struct node *nodes_enter(struct ksql_node *node, fuse_ino_t parent,
 
 	pthread_mutex_lock(&lock);
 	if (is_dir)
-		n = find(*bucket, ksql_node_ino(node));
+		n = find(*bucket, node);
 	if (n) {
 		n->lookups++;
 		goto put_node;
