@@ -265,7 +265,8 @@ static void ksqlfs_inode_fill(struct inode *inode)
 		inode->i_uid = make_kuid(&init_user_ns, uid);
 		inode->i_gid = make_kgid(&init_user_ns, gid);
 	}
-	inode->i_mode = ksql_node_mode(node, fs->mode) & (S_ISVTX | 0777);
+	inode->i_mode = ksql_node_mode(node, fs->mode, fs->metrics_mode) &
+			(S_ISVTX | 0777);
 	ksqlfs_init_times(inode);
 	if (ksql_node_is_dir(node)) {
 		/* One link, not two: who counts links to find subdirectories must not. */

@@ -28,6 +28,7 @@
  * @uid: owner of every file
  * @gid: group of every file
  * @mode: permission bits of directories; files' follow from them
+ * @metrics_mode: those of the files in metrics/; %KSQL_MODE_UNSET: as of any
  * @watch: of @db, while the superblock lives
  * @commits: who waits for one
  * @notify: tells inotify of them
@@ -43,6 +44,7 @@ struct ksqlfs_sb {
 	kuid_t uid;
 	kgid_t gid;
 	umode_t mode;
+	u32 metrics_mode;
 	struct ksql_watch watch;
 	wait_queue_head_t commits;
 	struct work_struct notify;

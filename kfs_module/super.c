@@ -30,6 +30,7 @@ enum ksqlfs_option {
 	OPT_UID,
 	OPT_GID,
 	OPT_MODE,
+	OPT_METRICS_MODE,
 	OPT_LIMITS, /* the first of the engine's, in its order */
 };
 
@@ -38,13 +39,14 @@ static const struct fs_parameter_spec ksqlfs_parameters[] = {
 	fsparam_u32("uid", OPT_UID),
 	fsparam_u32("gid", OPT_GID),
 	fsparam_u32oct("mode", OPT_MODE),
+	fsparam_u32oct("metrics_mode", OPT_METRICS_MODE),
 	{}
 };
 
 /*
  * struct ksqlfs_mount - a mount or remount on its way; what fs_private points to
  * @limits: as they shall be
- * @uid, @gid, @mode: likewise
+ * @uid, @gid, @mode, @metrics_mode: likewise
  * @given: bit 1 << OPT_*, or 1 << OPT_LIMITS + its index, for each that was named
  */
 struct ksqlfs_mount {
@@ -52,6 +54,7 @@ struct ksqlfs_mount {
 	kuid_t uid;
 	kgid_t gid;
 	umode_t mode;
+	u32 metrics_mode;
 	unsigned int given;
 };
 
@@ -111,6 +114,14 @@ static int ksqlfs_parse_param(struct fs_context *fc, struct fs_parameter *param)
 				      result.uint_32);
 		mount->mode = result.uint_32;
 		break;
+	case OPT_METRICS_MODE:
+		if (result.uint_32 & ~0444)
+			return invalf(
+				fc,
+				"ksqlfs: metrics_mode=%o: metrics can only be read (0444)",
+				result.uint_32);
+		mount->metrics_mode = result.uint_32;
+		break;
 	case OPT_LIMITS: /* not in the table */
 		break;
 	}
@@ -155,6 +166,8 @@ static int ksqlfs_show_options(struct seq_file *seq, struct dentry *root)
 			   from_kgid_munged(&init_user_ns, fs->gid));
 	if (fs->mode != KSQLFS_DEFAULT_MODE)
 		seq_printf(seq, ",mode=%03o", fs->mode);
+	if (fs->metrics_mode != KSQL_MODE_UNSET)
+		seq_printf(seq, ",metrics_mode=%03o", fs->metrics_mode);
 	for (i = 0; (key = ksql_option_get(&now, i, &value)); i++) {
 		ksql_option_get(&normal, i, &usual);
 		if (value != usual)
@@ -225,6 +238,7 @@ static int ksqlfs_same_options(struct fs_context *fc, struct super_block *sb)
 	differ |= !uid_eq(mount->uid, fs->uid) << OPT_UID;
 	differ |= !gid_eq(mount->gid, fs->gid) << OPT_GID;
 	differ |= (mount->mode != fs->mode) << OPT_MODE;
+	differ |= (mount->metrics_mode != fs->metrics_mode) << OPT_METRICS_MODE;
 	for (i = 0; ksql_option_get(&now, i, &in_force); i++) {
 		ksql_option_get(&mount->limits, i, &wanted);
 		differ |= (wanted != in_force) << (OPT_LIMITS + i);
@@ -267,6 +281,7 @@ static struct ksqlfs_sb *ksqlfs_sb_new(struct fs_context *fc)
 	fs->uid = mount->uid;
 	fs->gid = mount->gid;
 	fs->mode = mount->mode;
+	fs->metrics_mode = mount->metrics_mode;
 	fs->watch.changed = ksqlfs_changed;
 	init_waitqueue_head(&fs->commits);
 	INIT_WORK(&fs->notify, ksqlfs_notify);
@@ -328,9 +343,10 @@ static int ksqlfs_reconfigure(struct fs_context *fc)
 	const struct ksqlfs_sb *fs = ksqlfs_sb(fc->root->d_sb);
 
 	if (!uid_eq(mount->uid, fs->uid) || !gid_eq(mount->gid, fs->gid) ||
-	    mount->mode != fs->mode)
-		return invalf(fc,
-			      "ksqlfs: remount cannot change uid, gid or mode");
+	    mount->mode != fs->mode || mount->metrics_mode != fs->metrics_mode)
+		return invalf(
+			fc,
+			"ksqlfs: remount cannot change uid, gid, mode or metrics_mode");
 	return ksql_db_configure(fs->db, &mount->limits);
 }
 
@@ -359,11 +375,13 @@ static int ksqlfs_init_fs_context(struct fs_context *fc)
 		mount->uid = fs->uid;
 		mount->gid = fs->gid;
 		mount->mode = fs->mode;
+		mount->metrics_mode = fs->metrics_mode;
 		ksql_db_options(fs->db, &mount->limits);
 	} else {
 		mount->uid = GLOBAL_ROOT_UID;
 		mount->gid = GLOBAL_ROOT_GID;
 		mount->mode = KSQLFS_DEFAULT_MODE;
+		mount->metrics_mode = KSQL_MODE_UNSET;
 		ksql_options_default(&mount->limits);
 	}
 	fc->fs_private = mount;

@@ -137,10 +137,14 @@ void conn_put(struct conn *c)
 		return;
 	db = c->db;
 	c->removed = NULL;
-	conn_run_begin(c, 0);
-	if (!sqlite3_get_autocommit(c->lite) && conn_exec(c, "ROLLBACK"))
-		c->tainted = true;
-	conn_run_end(c);
+	if (!sqlite3_get_autocommit(c->lite)) {
+		conn_run_begin(c, 0);
+		if (conn_exec(c, "ROLLBACK"))
+			c->tainted = true;
+		conn_run_end(c);
+	}
+	c->users = false;
+	figures_cache(&db->figures, c->lite);
 	ksql_forget_counts(c->lite);
 	sqlite3_db_release_memory(c->lite);
 	if (!c->tainted) {
@@ -254,6 +258,7 @@ void conn_retire(struct conn *c, struct query *q)
 		return;
 	}
 	sqlite3_clear_bindings(q->stmt);
+	q->ns = 0;
 	i = give_way(c);
 	conn_discard(&c->kept[i]);
 	for (; i > 0; i--)
@@ -283,7 +288,8 @@ void conn_run_begin(struct conn *c, int64_t budget_ns)
 {
 	struct mem_stats stats = stats_now();
 
-	c->deadline_ns = budget_ns ? port_coarse_ns() + budget_ns : 0;
+	c->began_ns = port_monotonic_ns();
+	c->deadline_ns = budget_ns ? c->began_ns + budget_ns : 0;
 	c->stopped = 0;
 	c->denied = stats.denied;
 	c->too_deep = stats.too_deep;
@@ -292,8 +298,10 @@ void conn_run_begin(struct conn *c, int64_t budget_ns)
 
 int64_t conn_run_end(struct conn *c)
 {
-	int64_t left = c->deadline_ns ? c->deadline_ns - port_coarse_ns() : 0;
+	int64_t now = port_monotonic_ns();
+	int64_t left = c->deadline_ns ? c->deadline_ns - now : 0;
 
+	c->ran_ns = now - c->began_ns;
 	port_set_local(NULL);
 	c->deadline_ns = 0;
 	return left > 0 ? left : 1; /* 0 would be no bound */

@@ -33,6 +33,7 @@ struct query {
 	sqlite3_stmt *stmt; /* owned; NULL: the text was empty */
 	size_t len; /* of its text, which sqlite3_sql() has */
 	bool proven; /* it was kept, and asked for again */
+	int64_t ns; /* it has taken so far */
 	struct shape *shape; /* owned; exec.c's, NULL until it ran */
 	char *targets; /* owned; what it may change (changes.h); NULL: nothing */
 };
@@ -43,10 +44,13 @@ struct conn {
 	sqlite3 *lite;
 	bool tainted; /* has state of its own: not for the next user */
 	bool no_wait; /* the busy handler gives up at once */
+	bool users; /* runs what a user wrote: to be counted */
 	uint32_t epoch; /* of the limits it was made with */
 	const bool *removed; /* atomic: of the session that it is; NULL: none */
 
 	/* The watch over what runs: conn_run_begin() to conn_run_end(). */
+	int64_t began_ns; /* monotonic */
+	int64_t ran_ns; /* from beginning to end, once it has ended */
 	int64_t deadline_ns; /* monotonic; 0: none */
 	int stopped; /* why it must end: 0, -EINTR, -ETIMEDOUT */
 	uint32_t io_calls; /* since the last look */

@@ -5,6 +5,7 @@
 #ifndef KSQL_DB_H
 #define KSQL_DB_H
 
+#include "figures.h"
 #include "ksql_core.h"
 #include "port/port.h"
 
@@ -28,8 +29,7 @@ struct ksql_db {
 
 	uint64_t commits; /* atomic: so many that changed something */
 	int64_t changed_ns; /* atomic: time of the last one */
-	uint64_t statements,
-		failures; /* atomic: of users, that ran; that failed */
+	struct figures figures; /* each of them atomic */
 
 	struct port_spin
 		tracked_lock; /* protects these, and what they point to */

@@ -183,6 +183,17 @@ static size_t errno_find(int err)
 	return errno_find(-EIO);
 }
 
+unsigned int errno_index(int err)
+{
+	return (unsigned int)errno_find(err);
+}
+
+const char *errno_at(unsigned int index)
+{
+	_Static_assert(COUNT(errnos) == ERRNOS, "error.h counts them too");
+	return errnos[index].name;
+}
+
 const char *errno_name(int err)
 {
 	return errnos[errno_find(err)].name;

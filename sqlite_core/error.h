@@ -35,6 +35,14 @@ void fault_locate(struct fault *f, const char *sql, size_t len);
 /** errno_of_sqlite() - negative errno of a code; @message as sqlite3_errmsg() has it. */
 int errno_of_sqlite(int code, const char *message);
 
+/* The errnos that a statement ends with, 0 among them. */
+#define ERRNOS 17u
+
+/** errno_index() - a number below ERRNOS for -EINVAL, 0 for 0. */
+unsigned int errno_index(int err);
+/** errno_at() - the name of the errno of such a number. */
+const char *errno_at(unsigned int index);
+
 /** errno_name() - "EINVAL" for -EINVAL; "0" for 0. */
 const char *errno_name(int err);
 

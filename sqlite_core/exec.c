@@ -29,6 +29,7 @@ void run_pause(struct run *r)
 {
 	int64_t left = conn_run_end(r->conn);
 
+	r->query.ns += r->conn->ran_ns;
 	if (r->budget_ns)
 		r->budget_ns = left;
 }
@@ -84,13 +85,22 @@ int run_step(struct run *r, struct fault *f)
 	}
 	if (fit_shape(r) || (rc == SQLITE_ROW && load_row(r)))
 		return fault_set(f, -ENOMEM, -1, "out of memory");
+	r->rows += rc == SQLITE_ROW;
 	return rc == SQLITE_ROW;
 }
 
 void run_end(struct run *r)
 {
+	struct figures *figures;
+
 	if (!r->query.stmt)
 		return;
+	if (r->conn->users) {
+		figures = &r->conn->db->figures;
+		figures_run(figures, r->query.ns, r->rows);
+		if (!r->failed) /* else who ends the request counts it */
+			figures_outcome(figures, 0);
+	}
 	changes_ran(r->conn, r->query.targets, &r->changes);
 	conn_retire(r->conn, &r->query);
 }
@@ -204,6 +214,7 @@ int stream_begin(struct stream *s, struct conn *c, struct query *q,
 	if (!err)
 		err = stream_rows(s, step, out, want, f);
 	run_pause(&s->run);
+	s->run.failed = err != 0;
 	if (err || !s->live)
 		stream_end(s);
 	return err;
@@ -219,6 +230,7 @@ int stream_fill(struct stream *s, struct buf *out, size_t want, struct fault *f)
 	step = run_step(&s->run, f);
 	err = step < 0 ? step : stream_rows(s, step, out, want, f);
 	run_pause(&s->run);
+	s->run.failed = err != 0;
 	if (err || !s->live)
 		stream_end(s);
 	return err;
@@ -315,6 +327,7 @@ int rows_collect(struct rows *rows, struct conn *c, struct query *q,
 	if (!err && collect_names(rows, r.query.stmt))
 		err = fault_set(f, -ENOMEM, -1, "out of memory");
 	run_pause(&r);
+	r.failed = err != 0;
 	run_end(&r);
 	if (err)
 		rows_free(rows);

@@ -17,6 +17,8 @@ struct run {
 	struct query query; /* owned; ->stmt NULL: nothing runs */
 	int64_t budget_ns; /* of running time left; 0: no bound */
 	struct run_changes changes;
+	uint64_t rows; /* it gave */
+	bool failed;
 };
 
 /*

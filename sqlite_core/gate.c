@@ -357,7 +357,23 @@ bool ksql_node_is_stream(const struct ksql_node *node)
 	return head(node)->is_stream;
 }
 
-uint32_t ksql_node_mode(const struct ksql_node *node, uint32_t mount_mode)
+/* What metrics_mode= alters. */
+static uint32_t with_metrics(const struct node_head *h, uint32_t mode,
+			     uint32_t metrics_mode)
+{
+	uint32_t readers = metrics_mode & 0444u;
+
+	if (metrics_mode == KSQL_MODE_UNSET)
+		return mode;
+	if (h->is_metrics)
+		mode = h->is_dir ? mode | readers : readers;
+	if (h->leads_to_metrics)
+		mode |= readers >> 2;
+	return mode;
+}
+
+uint32_t ksql_node_mode(const struct ksql_node *node, uint32_t mount_mode,
+			uint32_t metrics_mode)
 {
 	const struct node_head *h = head(node);
 	uint32_t mode, writers;
@@ -370,7 +386,7 @@ uint32_t ksql_node_mode(const struct ksql_node *node, uint32_t mount_mode)
 		mode |= writers;
 	if (h->is_sticky)
 		mode |= 01000u;
-	return mode;
+	return with_metrics(h, mode, metrics_mode);
 }
 
 bool ksql_node_owner(const struct ksql_node *node, uint32_t *uid, uint32_t *gid)

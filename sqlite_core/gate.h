@@ -94,6 +94,8 @@ struct node_head {
 		object; /* of the node's; NULL: there is but one of that kind */
 	bool is_dir, is_stream, is_written;
 	bool has_version; /* it is known when a commit changed it */
+	bool is_metrics; /* metrics/ and the files in it */
+	bool leads_to_metrics; /* metrics/ and the directory that it is in */
 	bool is_made_in; /* a directory in which names can be made */
 	bool is_sticky; /* likewise, and only their owners take them away */
 	bool has_owner; /* @uid and @gid, whoever owns the mount */

@@ -357,20 +357,26 @@ KSQL_API uint64_t ksql_node_ino(const struct ksql_node *node);
 /** ksql_node_is_stream() - a file with no positions (query*).  Does not sleep. */
 KSQL_API bool ksql_node_is_stream(const struct ksql_node *node);
 
+/* No metrics_mode= was named. */
+#define KSQL_MODE_UNSET 0xffffffffu
+
 /**
  * ksql_node_mode() - permission bits of a node
  * @node: a node
  * @mount_mode: the mount's mode= (bits 0777)
+ * @metrics_mode: the mount's metrics_mode= (bits 0444), or %KSQL_MODE_UNSET
  *
  * Directories have the mount's own.  A class that may read the directory may
  * read files; owner and group, where they may read, may also write those that
  * are written, and directories in which names can be made; others may only with
  * the mount's o+w.  Of a node with an owner of its own they are the owner's
  * alone, whatever the mount's.  A directory may have the sticky bit (01000).
+ * With @metrics_mode these are the bits of the files in metrics/; who has one
+ * may list that directory, and go through the one that it is in.
  * Does not sleep.
  */
 KSQL_API uint32_t ksql_node_mode(const struct ksql_node *node,
-				 uint32_t mount_mode);
+				 uint32_t mount_mode, uint32_t metrics_mode);
 
 /**
  * ksql_node_owner() - whose a node is, if not the mount's owner's

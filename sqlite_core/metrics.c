@@ -11,6 +11,7 @@
 #include "mem.h"
 #include "memvfs.h"
 #include "node.h"
+#include "session_dir.h"
 
 /* --- names and texts ----------------------------------------------------- */
 
@@ -148,6 +149,8 @@ struct metric {
 	char **label; /* owned, with what it points to: each column's */
 	struct buf help, samples;
 	char type[16];
+	uint64_t row; /* number of the one that is looked at, from 1 */
+	struct fault *fault; /* says what is wrong */
 };
 
 static void metric_free(struct metric *m)
@@ -162,52 +165,65 @@ static void metric_free(struct metric *m)
 	buf_free(&m->samples);
 }
 
-static bool label_fits(const struct metric *m, int i)
+static int check_label(const struct metric *m, int i)
 {
 	int k;
 
-	if (strncmp(m->label[i], "__", 2) == 0) /* Prometheus' own */
-		return false;
+	if (strncmp(m->label[i], "__", 2) == 0)
+		return fault_set(m->fault, -EINVAL, -1,
+				 "view %s: a label must not begin with __: %s",
+				 m->name, m->label[i]);
 	for (k = 0; k < i; k++)
 		if (m->role[k] == LABEL &&
 		    strcmp(m->label[k], m->label[i]) == 0)
-			return false;
-	return true;
+			return fault_set(
+				m->fault, -EINVAL, -1,
+				"view %s: two columns are the label %s",
+				m->name, m->label[i]);
+	return 0;
 }
 
 /* What the columns are, known once the first step is made. */
 static int metric_columns(struct metric *m, sqlite3_stmt *stmt)
 {
 	size_t n = (size_t)sqlite3_column_count(stmt);
-	int i;
+	int i, err = 0;
 
 	m->role = ksql_zalloc(n * sizeof(*m->role));
 	m->label = ksql_zalloc(n * sizeof(*m->label));
 	if (!m->role || !m->label)
 		return -ENOMEM;
 	m->columns = (int)n;
-	for (i = 0; i < m->columns; i++) {
+	for (i = 0; i < m->columns && !err; i++) {
 		const char *column = sqlite3_column_name(stmt, i);
 
 		m->label[i] = column ? label_name(column) : NULL;
 		if (!m->label[i])
 			return -ENOMEM;
 		m->role[i] = role_of(column);
-		if (m->role[i] == LABEL && !label_fits(m, i))
-			return -EINVAL;
+		if (m->role[i] == LABEL)
+			err = check_label(m, i);
 	}
-	return 0;
+	return err;
 }
 
-static int put_number(struct buf *out, const struct value *v)
+static bool is_number(const struct value *v)
+{
+	return v->type == SQLITE_INTEGER || v->type == SQLITE_FLOAT;
+}
+
+static void put_number(struct buf *out, const struct value *v)
 {
 	if (v->type == SQLITE_FLOAT && v->real > DBL_MAX)
 		buf_puts(out, "+Inf"); /* not every reader takes Inf */
-	else if (v->type == SQLITE_INTEGER || v->type == SQLITE_FLOAT)
-		render_bare(out, v);
 	else
-		return -EINVAL;
-	return 0;
+		render_bare(out, v);
+}
+
+static int bad_row(const struct metric *m, const char *why)
+{
+	return fault_set(m->fault, -EINVAL, -1, "view %s, row %llu: %s",
+			 m->name, (unsigned long long)m->row, why);
 }
 
 /* HELP and TYPE stand once: the first that is not NULL counts. */
@@ -232,7 +248,8 @@ static int metric_about(struct metric *m, const struct value *values)
 				sqlite3_snprintf(sizeof(m->type), m->type, "%s",
 						 types[k]);
 		if (!m->type[0]) /* the others need more than one sample */
-			return -EINVAL;
+			return bad_row(
+				m, "type is none of counter, gauge, untyped");
 	}
 	return 0;
 }
@@ -272,41 +289,50 @@ static int metric_row(struct metric *m, const struct value *values)
 {
 	const struct value *value = find_role(m, VALUE, values);
 	const struct value *time = find_role(m, TIMESTAMP, values);
-	int err = metric_about(m, values);
+	int err;
 
+	m->row++;
+	err = metric_about(m, values);
 	if (err || !value) /* NULL: there is no sample */
 		return err;
+	if (!is_number(value))
+		return bad_row(m, value->type == SQLITE_TEXT ?
+					  "value is text, not a number" :
+					  "value is a blob, not a number");
+	if (time && time->type != SQLITE_INTEGER)
+		return bad_row(m, "timestamp is not an integer");
 	buf_puts(&m->samples, m->name);
 	put_labels(m, values);
 	buf_putc(&m->samples, ' ');
-	err = put_number(&m->samples, value);
-	if (!err && time) {
+	put_number(&m->samples, value);
+	if (time) {
 		buf_putc(&m->samples, ' ');
-		err = time->type == SQLITE_INTEGER ?
-			      put_number(&m->samples, time) :
-			      -EINVAL;
+		put_number(&m->samples, time);
 	}
 	buf_putc(&m->samples, '\n');
-	return err;
+	return 0;
 }
 
 static int metric_run(struct metric *m, struct conn *c, struct query *q,
-		      uint64_t max, struct fault *f)
+		      uint64_t max)
 {
 	struct run r;
 	int step, err;
 
 	run_begin(&r, c, q);
 	run_resume(&r);
-	step = run_step(&r, f);
+	step = run_step(&r, m->fault);
 	err = step < 0 ? step : metric_columns(m, r.query.stmt);
 	while (!err && step > 0) {
 		err = metric_row(m, r.query.shape->values);
 		if (!err && m->samples.len > max)
-			err = -EOVERFLOW;
+			err = fault_set(
+				m->fault, -EOVERFLOW, -1,
+				"view %s: more than max_result= (%llu bytes)",
+				m->name, (unsigned long long)max);
 		if (!err && (m->samples.failed || m->help.failed))
 			err = -ENOMEM;
-		step = err ? 0 : run_step(&r, f);
+		step = err ? 0 : run_step(&r, m->fault);
 	}
 	run_pause(&r);
 	run_end(&r);
@@ -314,10 +340,9 @@ static int metric_run(struct metric *m, struct conn *c, struct query *q,
 }
 
 int metrics_view(struct ksql_db *db, const struct ksql_node *node,
-		 struct buf *out)
+		 struct buf *out, struct fault *f)
 {
-	struct metric m = { .name = node->object };
-	struct fault f = { .offset = -1 };
+	struct metric m = { .name = node->object, .fault = f };
 	char *sql = select_all(node->object);
 	struct conn *c = NULL;
 	struct query q;
@@ -325,9 +350,9 @@ int metrics_view(struct ksql_db *db, const struct ksql_node *node,
 	int err = sql ? conn_get(db, &c) : -ENOMEM;
 
 	if (!err)
-		err = conn_prepare(c, sql, strlen(sql), &q, &used, &f);
+		err = conn_prepare(c, sql, strlen(sql), &q, &used, f);
 	if (!err)
-		err = metric_run(&m, c, &q, db_options(db).max_result, &f);
+		err = metric_run(&m, c, &q, db_options(db).max_result);
 	if (!err && !m.help.len)
 		buf_printf(&m.help, "The view %s.", m.name);
 	if (!err) {
@@ -339,7 +364,6 @@ int metrics_view(struct ksql_db *db, const struct ksql_node *node,
 	}
 	metric_free(&m);
 	conn_put(c);
-	fault_clear(&f);
 	sqlite3_free(sql);
 	return err;
 }
@@ -363,33 +387,103 @@ static void put_info(struct buf *out)
 		KSQL_VERSION, sqlite3_libversion(), engine_host());
 }
 
-int metrics_engine(struct ksql_db *db, const struct ksql_node *node,
-		   struct buf *out)
+static uint64_t counted(const uint64_t *counter)
 {
-	struct mem_stats mem;
+	return __atomic_load_n(counter, __ATOMIC_RELAXED);
+}
+
+/* All of them from the beginning, so that the first failure is an increase. */
+static void put_outcomes(struct buf *out, const struct figures *f)
+{
+	static const char name[] = "ksqlfs_statements_total";
+	unsigned int i;
+
+	put_head(out, name,
+		 "Statements of users by how they ended: ok, or the errno.",
+		 "counter");
+	for (i = 0; i < ERRNOS; i++)
+		buf_printf(out, "%s{outcome=\"%s\"} %llu\n", name,
+			   i ? errno_at(i) : "ok",
+			   (unsigned long long)counted(&f->outcomes[i]));
+}
+
+/* The sum is read first: it is never more than what the count explains. */
+static void put_durations(struct buf *out, const struct figures *f)
+{
+#define BOUND(bound, text) text,
+	static const char *const bounds[FIGURES_BUCKETS] = { FIGURES_BOUNDS };
+#undef BOUND
+	static const char name[] = "ksqlfs_statement_duration_seconds";
+	uint64_t ns = counted(&f->took_ns), sum = 0;
+	unsigned int i;
+
+	put_head(
+		out, name,
+		"Time that users' statements took, with waiting for locks, without waiting for who reads the answer.",
+		"histogram");
+	for (i = 0; i < FIGURES_BUCKETS; i++) {
+		sum += counted(&f->took[i]);
+		buf_printf(out, "%s_bucket{le=\"%s\"} %llu\n", name, bounds[i],
+			   (unsigned long long)sum);
+	}
+	buf_printf(out, "%s_sum %llu.%09llu\n%s_count %llu\n", name,
+		   (unsigned long long)(ns / 1000000000u),
+		   (unsigned long long)(ns % 1000000000u), name,
+		   (unsigned long long)sum);
+}
+
+static void put_statements(struct buf *out, const struct figures *f)
+{
+	put_outcomes(out, f);
+	put_durations(out, f);
+	put_figure(out, "ksqlfs_rows_total", "counter",
+		   "Rows that users' statements gave.", counted(&f->rows));
+	put_figure(out, "ksqlfs_page_cache_hits_total", "counter",
+		   "Pages that closed connections had in their caches.",
+		   counted(&f->cache_hits));
+	put_figure(out, "ksqlfs_page_cache_misses_total", "counter",
+		   "Pages that they had not.", counted(&f->cache_misses));
+}
+
+static void put_database(struct buf *out, struct ksql_db *db)
+{
 	uint64_t pages, wal;
 
-	(void)node;
-	mem_stats(&mem);
 	store_pages(db->store, &pages, &wal);
-	put_info(out);
-	put_figure(out, "ksqlfs_statements_total", "counter",
-		   "Statements of users that were run.",
-		   __atomic_load_n(&db->statements, __ATOMIC_RELAXED));
-	put_figure(out, "ksqlfs_failures_total", "counter",
-		   "Batches and requests of users that failed.",
-		   __atomic_load_n(&db->failures, __ATOMIC_RELAXED));
 	put_figure(out, "ksqlfs_commits_total", "counter",
 		   "Transactions that changed the database.",
-		   __atomic_load_n(&db->commits, __ATOMIC_RELAXED));
+		   counted(&db->commits));
+	put_figure(out, "ksqlfs_database_pages", "gauge",
+		   "Pages of the database, without its log.", pages);
 	put_figure(out, "ksqlfs_database_bytes", "gauge",
-		   "Memory of the database, without its log.",
-		   pages * KSQL_PAGE_SIZE);
+		   "Memory that they take.", pages * KSQL_PAGE_SIZE);
 	put_figure(out, "ksqlfs_database_limit_bytes", "gauge",
 		   "What the database may grow to: size=.",
 		   db_options(db).size);
 	put_figure(out, "ksqlfs_wal_bytes", "gauge",
 		   "Memory of the database's log.", wal * KSQL_PAGE_SIZE);
+}
+
+static void count_session(void *arg, const struct session_dir *d)
+{
+	(void)d;
+	++*(uint64_t *)arg;
+}
+
+static void put_sessions(struct buf *out, struct ksql_db *db)
+{
+	uint64_t n = 0;
+
+	session_dir_each(db, 0, count_session, &n);
+	put_figure(out, "ksqlfs_sessions", "gauge", "Directories in sessions/.",
+		   n);
+}
+
+static void put_memory(struct buf *out)
+{
+	struct mem_stats mem;
+
+	mem_stats(&mem);
 	put_figure(out, "ksqlfs_memory_held_bytes", "gauge",
 		   "Memory of the engine, of all databases together.",
 		   mem.held);
@@ -399,5 +493,35 @@ int metrics_engine(struct ksql_db *db, const struct ksql_node *node,
 		   mem.limit);
 	put_figure(out, "ksqlfs_memory_denied_total", "counter",
 		   "Allocations that this limit has refused.", mem.denied);
+}
+
+/* In a kernel alone somebody waits for it. */
+static void put_longest(struct buf *out)
+{
+	static const char name[] = "ksqlfs_longest_section_seconds";
+	uint64_t ns = port_longest_ns();
+
+	if (!ns)
+		return;
+	put_head(
+		out, name,
+		"Longest time so far that the engine kept a processor without a chance for others.",
+		"gauge");
+	buf_printf(out, "%s %llu.%09llu\n", name,
+		   (unsigned long long)(ns / 1000000000u),
+		   (unsigned long long)(ns % 1000000000u));
+}
+
+int metrics_engine(struct ksql_db *db, const struct ksql_node *node,
+		   struct buf *out, struct fault *f)
+{
+	(void)node;
+	(void)f;
+	put_info(out);
+	put_statements(out, &db->figures);
+	put_database(out, db);
+	put_sessions(out, db);
+	put_memory(out);
+	put_longest(out);
 	return out->failed ? -ENOMEM : 0;
 }

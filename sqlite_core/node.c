@@ -48,8 +48,8 @@ static const struct entry view_entries[] = {
 	{ .name = "data.tsv", .kind = KIND_DATA, .arg = FORMAT_TSV },
 	{ .name = "schema", .kind = KIND_CONTENT, .content = table_schema },
 	{ .name = "columns", .kind = KIND_CONTENT, .content = table_columns },
-	{ .name = "count", .kind = KIND_RUN, .content = table_count },
-	{ .name = "value", .kind = KIND_RUN, .content = view_value },
+	{ .name = "count", .kind = KIND_RUN, .run = view_count },
+	{ .name = "value", .kind = KIND_RUN, .run = view_value },
 	{ .name = NULL },
 };
 
@@ -70,11 +70,11 @@ static const struct entry index_dir = { .kind = KIND_DIR,
 
 static const struct entry metric_file = { .name = PROM,
 					  .kind = KIND_RUN,
-					  .content = metrics_view };
+					  .run = metrics_view };
 
 /* No view of this name is a metric: metric_is(). */
 static const struct entry metrics_entries[] = {
-	{ .name = "ksqlfs.prom", .kind = KIND_RUN, .content = metrics_engine },
+	{ .name = "ksqlfs.prom", .kind = KIND_RUN, .run = metrics_engine },
 	{ .name = NULL },
 };
 
@@ -266,6 +266,12 @@ static bool is_dir_entry(const struct entry *entry)
 	       entry->kind == KIND_SESSIONS;
 }
 
+static bool is_metrics(const struct entry *entry)
+{
+	return entry == &metric_file || entry == metrics_entries ||
+	       (entry->kind == KIND_OBJECTS && entry->arg == OBJECT_METRIC);
+}
+
 struct ksql_node *node_new(const struct entry *entry, char *object)
 {
 	struct ksql_node *node = ksql_zalloc(sizeof(*node));
@@ -287,6 +293,10 @@ struct ksql_node *node_new(const struct entry *entry, char *object)
 		entry->kind == KIND_QUERY || entry->kind == KIND_IMAGE ||
 		entry->kind == KIND_INSERT || entry->kind == KIND_IMPORT;
 	node->head.has_version = entry->kind == KIND_EVENTS;
+	node->head.is_metrics = is_metrics(entry);
+	node->head.leads_to_metrics =
+		entry == &root_entry ||
+		(is_metrics(entry) && is_dir_entry(entry));
 	node->head.is_made_in = entry->make != NULL;
 	node->head.is_sticky = entry->sticky;
 	return node;

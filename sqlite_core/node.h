@@ -7,6 +7,7 @@
 
 #include "buf.h"
 #include "catalog.h"
+#include "error.h"
 #include "gate.h"
 
 /* What a file is when it is opened. */
@@ -30,7 +31,7 @@ enum kind {
 	KIND_INSERT, /* rows for a table; entry.arg: enum format */
 	KIND_IMPORT, /* likewise, for one that they make */
 	KIND_CONTENT, /* entry.content makes it */
-	KIND_RUN, /* likewise, by running what a user wrote: no size is known */
+	KIND_RUN, /* entry.run does, by what a user wrote: no size is known */
 };
 
 /* A kind of name: constant. */
@@ -41,6 +42,9 @@ struct entry {
 	/* Add what the file holds to @out.  0 or -errno. */
 	int (*content)(struct ksql_db *db, const struct ksql_node *node,
 		       struct buf *out);
+	/* The same of KIND_RUN, which can say why it failed. */
+	int (*run)(struct ksql_db *db, const struct ksql_node *node,
+		   struct buf *out, struct fault *f);
 	/* Make a name in it, or take one of those away; NULL: none can be. */
 	int (*make)(struct ksql_db *db, struct ksql_node *dir, const char *name,
 		    size_t len, const struct ksql_caller *caller, bool is_dir,
@@ -89,9 +93,9 @@ int import_open(struct ksql_db *db, struct ksql_node *node,
 
 /* metrics.c */
 int metrics_engine(struct ksql_db *db, const struct ksql_node *node,
-		   struct buf *out);
+		   struct buf *out, struct fault *f);
 int metrics_view(struct ksql_db *db, const struct ksql_node *node,
-		 struct buf *out);
+		 struct buf *out, struct fault *f);
 
 /* table.c */
 int table_schema(struct ksql_db *db, const struct ksql_node *node,
@@ -102,8 +106,10 @@ int table_count(struct ksql_db *db, const struct ksql_node *node,
 		struct buf *out);
 int index_schema(struct ksql_db *db, const struct ksql_node *node,
 		 struct buf *out);
+int view_count(struct ksql_db *db, const struct ksql_node *node,
+	       struct buf *out, struct fault *f);
 int view_value(struct ksql_db *db, const struct ksql_node *node,
-	       struct buf *out);
+	       struct buf *out, struct fault *f);
 int index_table(struct ksql_db *db, const struct ksql_node *node,
 		struct buf *out);
 int index_columns(struct ksql_db *db, const struct ksql_node *node,

@@ -93,7 +93,34 @@ static int events_open(struct ksql_db *db, struct ksql_file **out)
 	return 0;
 }
 
+/*
+ * Who cannot open what runs a view shall find in "error" why, if there is memory
+ * to say it.  @f is cleared.
+ */
+static int run_failed(struct ksql_db *db, const struct ksql_caller *caller,
+		      int err, struct fault *f)
+{
+	const struct report none = { 0 };
+
+	if (err != -EINTR) {
+		f->err = err;
+		outcome_tell(db, outcome_new(caller->uid), caller, f, &none);
+	}
+	fault_clear(f);
+	return err;
+}
+
+static int content_run(struct ksql_db *db, struct ksql_node *node,
+		       const struct ksql_caller *caller, struct buf *out)
+{
+	struct fault f = { .offset = -1 };
+	int err = node->entry->run(db, node, out, &f);
+
+	return err ? run_failed(db, caller, err, &f) : 0;
+}
+
 static int content_open(struct ksql_db *db, struct ksql_node *node,
+			const struct ksql_caller *caller,
 			struct ksql_file **out)
 {
 	struct content_file *c = ksql_zalloc(sizeof(*c));
@@ -102,7 +129,8 @@ static int content_open(struct ksql_db *db, struct ksql_node *node,
 	if (!c)
 		return -ENOMEM;
 	c->base.ops = &content_ops;
-	err = node->entry->content(db, node, &c->text);
+	err = node->entry->run ? content_run(db, node, caller, &c->text) :
+				 node->entry->content(db, node, &c->text);
 	if (err) {
 		content_release(&c->base, false);
 		return err;
@@ -321,7 +349,7 @@ static const struct file_ops data_ops = { .fill = data_fill,
 					  .release = data_release };
 
 static int data_open(struct ksql_db *db, struct ksql_node *node,
-		     struct ksql_file **out)
+		     const struct ksql_caller *caller, struct ksql_file **out)
 {
 	struct data_file *d = ksql_zalloc(sizeof(*d));
 	struct fault f = { .offset = -1 };
@@ -339,9 +367,11 @@ static int data_open(struct ksql_db *db, struct ksql_node *node,
 			"BEGIN"); /* the first row read takes the snapshot */
 	if (!err)
 		err = data_start(d, node->entry->arg, &f);
-	fault_clear(&f);
 	if (err) {
 		data_release(&d->base, false);
+		if (node->object_kind == OBJECT_VIEW)
+			return run_failed(db, caller, err, &f);
+		fault_clear(&f);
 		return err;
 	}
 	if (!d->stream.live) {
@@ -480,13 +510,13 @@ static int open_kind(struct ksql_db *db, struct ksql_node *node,
 		return query_open(db, node, caller, flags, file);
 	case KIND_CONTENT:
 	case KIND_RUN:
-		return content_open(db, node, file);
+		return content_open(db, node, caller, file);
 	case KIND_EVENTS:
 		return events_open(db, file);
 	case KIND_LOG:
 		return log_open(db, caller->uid, file);
 	case KIND_DATA:
-		return data_open(db, node, file);
+		return data_open(db, node, caller, file);
 	case KIND_CHANGES:
 		return changes_open(db, node, file);
 	case KIND_IMAGE:

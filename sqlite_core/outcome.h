@@ -57,9 +57,9 @@ void outcome_keep_result(struct outcome *o, struct outcome *last);
 /** outcome_publish() - in place of what @o->uid had; takes over the caller's count. */
 void outcome_publish(struct ksql_db *db, struct outcome *o);
 /**
- * outcome_tell() - what became of a file that was written, but for SQL's
+ * outcome_tell() - what became of a file that was written or read, but for SQL's
  * @o: new, of @who's; taken over; NULL if there was no memory for it
- * @who: wrote it
+ * @who: wrote or read it
  * @f: why it was refused; err 0: it was taken
  * @counts: its changes, rowid and ns; the rest is not looked at
  *

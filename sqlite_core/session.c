@@ -228,7 +228,7 @@ static int fail(struct session *s, struct fault *f, const char *sql, size_t len)
 {
 	int err = f->err;
 
-	__atomic_fetch_add(&s->db->failures, 1, __ATOMIC_RELAXED);
+	figures_outcome(&s->db->figures, err);
 	note(s, f, sql, len);
 	s->written = true;
 	s->failed = err;
@@ -282,7 +282,7 @@ static void lose_turn(struct session *s, int err)
 		fail(s, &f, NULL, 0);
 		return;
 	}
-	__atomic_fetch_add(&s->db->failures, 1, __ATOMIC_RELAXED);
+	figures_outcome(&s->db->figures, err);
 	note(s, &f, NULL, 0);
 	fault_clear(&f);
 	forget_text(s);
@@ -323,6 +323,8 @@ static int need_conn(struct session *s, struct fault *f)
 
 	if (!err && s->dir)
 		s->conn->removed = &s->dir->removed;
+	if (!err)
+		s->conn->users = true;
 	return err ? fault_set(f, err, -1,
 			       "no connection to the database could be had") :
 		     0;
@@ -420,7 +422,6 @@ static int run_query(struct session *s, struct query *q,
 {
 	int err = param_bind(q->stmt, params->data, params->len, f);
 
-	__atomic_fetch_add(&s->db->statements, 1, __ATOMIC_RELAXED);
 	if (err) {
 		conn_retire(s->conn, q);
 		return err;
@@ -452,6 +453,7 @@ static int run_text(struct session *s, const char *sql, size_t len,
 		conn_run_begin(s->conn, db_timeout_ns(s->db));
 		err = conn_prepare(s->conn, sql + at, len - at, &q, &used, &f);
 		conn_run_end(s->conn);
+		q.ns = s->conn->ran_ns;
 		if (err || !q.stmt)
 			break;
 		s->written = true;

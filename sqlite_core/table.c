@@ -13,10 +13,9 @@
  * The answer of one of our own statements: as CSV, or its first value alone,
  * and @end, if there is one.
  */
-static int answer(struct ksql_db *db, char *sql, const char *end,
-		  struct buf *out)
+static int answer_or_why(struct ksql_db *db, char *sql, const char *end,
+			 struct buf *out, struct fault *f)
 {
-	struct fault f = { .offset = -1 };
 	struct rows rows = { 0 };
 	struct conn *c = NULL;
 	struct value value;
@@ -26,10 +25,10 @@ static int answer(struct ksql_db *db, char *sql, const char *end,
 
 	if (err)
 		goto free_sql;
-	err = conn_prepare(c, sql, strlen(sql), &q, &used, &f);
+	err = conn_prepare(c, sql, strlen(sql), &q, &used, f);
 	if (err)
 		goto put_conn;
-	err = rows_collect(&rows, c, &q, db_options(db).max_result, &f);
+	err = rows_collect(&rows, c, &q, db_options(db).max_result, f);
 	if (err)
 		goto put_conn;
 	if (!end) {
@@ -43,8 +42,17 @@ static int answer(struct ksql_db *db, char *sql, const char *end,
 put_conn:
 	conn_put(c);
 free_sql:
-	fault_clear(&f);
 	sqlite3_free(sql);
+	return err;
+}
+
+static int answer(struct ksql_db *db, char *sql, const char *end,
+		  struct buf *out)
+{
+	struct fault f = { .offset = -1 };
+	int err = answer_or_why(db, sql, end, out, &f);
+
+	fault_clear(&f);
 	return err;
 }
 
@@ -73,22 +81,32 @@ int table_columns(struct ksql_db *db, const struct ksql_node *node,
 		      NULL, out);
 }
 
+static char *select_count(const struct ksql_node *node)
+{
+	return sqlite3_mprintf("SELECT count(*) FROM main.\"%w\"",
+			       node->object);
+}
+
 int table_count(struct ksql_db *db, const struct ksql_node *node,
 		struct buf *out)
 {
-	return answer(db,
-		      sqlite3_mprintf("SELECT count(*) FROM main.\"%w\"",
-				      node->object),
-		      "\n", out);
+	return answer(db, select_count(node), "\n", out);
+}
+
+int view_count(struct ksql_db *db, const struct ksql_node *node,
+	       struct buf *out, struct fault *f)
+{
+	return answer_or_why(db, select_count(node), "\n", out, f);
 }
 
 int view_value(struct ksql_db *db, const struct ksql_node *node,
-	       struct buf *out)
+	       struct buf *out, struct fault *f)
 {
-	return answer(db,
-		      sqlite3_mprintf("SELECT * FROM main.\"%w\" LIMIT 1",
-				      node->object),
-		      "\n", out);
+	return answer_or_why(
+		db,
+		sqlite3_mprintf("SELECT * FROM main.\"%w\" LIMIT 1",
+				node->object),
+		"\n", out, f);
 }
 
 int index_schema(struct ksql_db *db, const struct ksql_node *node,

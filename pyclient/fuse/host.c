@@ -523,6 +523,7 @@ int ksqlfs_serve(const struct ksqlfs_mount *mount, char *message, size_t size)
 			     .uid = mount->uid,
 			     .gid = mount->gid,
 			     .mode = mount->mode,
+			     .metrics_mode = mount->metrics_mode,
 			     .changed_fd = -1,
 			     .suspect_fd = -1,
 			     .ended_fd = -1,

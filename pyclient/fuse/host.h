@@ -77,6 +77,7 @@ struct worker {
  * @mount: what was asked for
  * @db: the database, counted
  * @uid, @gid, @mode: of all files; never change
+ * @metrics_mode: of those in metrics/, or %KSQL_MODE_UNSET; likewise
  * @root: the top directory's node; never changes
  * @session: libfuse's
  * @stopping: no request shall run on; atomic
@@ -103,6 +104,7 @@ struct host {
 	uid_t uid;
 	gid_t gid;
 	uint32_t mode;
+	uint32_t metrics_mode;
 	struct node root;
 	struct fuse_session *session;
 	int stopping;

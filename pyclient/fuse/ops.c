@@ -29,7 +29,7 @@ static void fill_stat(struct host *host, const struct ksql_node *node,
 		      const struct ksql_attr *attr, struct stat *st)
 {
 	memset(st, 0, sizeof(*st));
-	st->st_mode = ksql_node_mode(node, host->mode) |
+	st->st_mode = ksql_node_mode(node, host->mode, host->metrics_mode) |
 		      (ksql_node_is_dir(node) ? S_IFDIR : S_IFREG);
 	st->st_nlink = 1;
 	st->st_uid = host->uid;

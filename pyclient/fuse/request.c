@@ -85,7 +85,8 @@ bool request_may(fuse_req_t req, const struct ksql_node *node,
 {
 	const struct fuse_ctx *ctx = fuse_req_ctx(req);
 	const struct host *host = host_of(req);
-	const uint32_t mode = ksql_node_mode(node, host->mode);
+	const uint32_t mode =
+		ksql_node_mode(node, host->mode, host->metrics_mode);
 	uid_t owner = host->uid;
 	gid_t group = host->gid;
 

@@ -17,6 +17,7 @@
  * @uid: owner of all files
  * @gid: their group
  * @mode: permission bits of directories
+ * @metrics_mode: of the files in metrics/; all bits set: as @mode says
  * @ready_text: told when the mount answers
  * @ready_fd: where that is written to
  *
@@ -31,6 +32,7 @@ struct ksqlfs_mount {
 	uint32_t uid;
 	uint32_t gid;
 	uint32_t mode;
+	uint32_t metrics_mode;
 	int ready_fd;
 };
 

@@ -57,6 +57,13 @@ size_t port_stack_peak(void);
  */
 int port_pause(void);
 
+/**
+ * port_longest_ns() - the longest time between two safe points so far
+ *
+ * 0 where it is not measured: in user space nobody waits for one.
+ */
+uint64_t port_longest_ns(void);
+
 /** port_local() - what the entry's port_set_local() left; NULL at first. */
 void *port_local(void);
 /** port_set_local() - a pointer of this entry's own, until it ends. */

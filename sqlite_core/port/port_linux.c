@@ -34,6 +34,7 @@
 #include <linux/printk.h>
 #include <linux/random.h>
 #include <linux/sched.h>
+#include <linux/sched/clock.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
@@ -65,6 +66,7 @@
  * @fn, @arg, @cancel: of port_enter()
  * @stack: where it runs, owned until port_enter() returns
  * @local: of port_set_local()
+ * @since: when its FPU section was opened
  */
 struct port_entry {
 	void (*fn)(void *arg);
@@ -72,24 +74,45 @@ struct port_entry {
 	const int *cancel;
 	struct port_stack *stack;
 	void *local;
+	u64 since;
 };
 
 /* The entry whose FPU section is open on this processor. */
 static DEFINE_PER_CPU(struct port_entry *, port_current);
 
+/* Nanoseconds of the longest section so far. */
+static u64 port_longest;
+
+static noinline void port_note_longest(u64 ns)
+{
+	u64 longest = READ_ONCE(port_longest);
+
+	while (ns > longest && !try_cmpxchg(&port_longest, &longest, ns))
+		;
+}
+
 static void port_section_begin(struct port_entry *entry)
 {
 	kernel_fpu_begin();
 	this_cpu_write(port_current, entry);
+	entry->since = local_clock();
 }
 
 static struct port_entry *port_section_end(void)
 {
 	struct port_entry *entry = this_cpu_read(port_current);
+	u64 ns = local_clock() - entry->since;
 
+	if (unlikely(ns > READ_ONCE(port_longest)))
+		port_note_longest(ns);
 	this_cpu_write(port_current, NULL);
 	kernel_fpu_end();
 	return entry;
+}
+
+uint64_t port_longest_ns(void)
+{
+	return READ_ONCE(port_longest);
 }
 
 /* call_on_stack() appends its last arguments to a list: a comma comes first. */

@@ -79,6 +79,11 @@ int port_pause(void)
 	return 0;
 }
 
+uint64_t port_longest_ns(void)
+{
+	return 0;
+}
+
 void *port_local(void)
 {
 	return context.local;

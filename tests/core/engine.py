@@ -117,7 +117,7 @@ _PROTOTYPES: dict[str, tuple[Any, ...]] = {
     "ksql_node_is_dir": (ctypes.c_bool, _P),
     "ksql_node_ino": (ctypes.c_uint64, _P),
     "ksql_node_is_stream": (ctypes.c_bool, _P),
-    "ksql_node_mode": (ctypes.c_uint32, _P, ctypes.c_uint32),
+    "ksql_node_mode": (ctypes.c_uint32, _P, ctypes.c_uint32, ctypes.c_uint32),
     "ksql_node_owner": (
         ctypes.c_bool,
         _P,

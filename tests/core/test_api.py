@@ -342,6 +342,8 @@ def test_node_facts(db: Db) -> None:
             assert db.lib.ksql_node_ino(node) == ino
 
 
+MODE_UNSET = 0xFFFFFFFF
+
 MODES = [
     # mount, directory, file, query
     (0o750, 0o750, 0o440, 0o660),
@@ -357,7 +359,29 @@ MODES = [
 def test_modes(db: Db, mount: int, directory: int, file: int, query: int) -> None:
     for path, mode in (("tables", directory), ("result", file), ("query.tsv", query)):
         with db.node(path) as node:
-            assert db.lib.ksql_node_mode(node, mount) == mode
+            assert db.lib.ksql_node_mode(node, mount, MODE_UNSET) == mode
+
+
+METRICS_MODES = [
+    # metrics_mode=, root, metrics/, its files; all else as with mode=0750
+    (MODE_UNSET, 0o750, 0o750, 0o440),
+    (0o444, 0o751, 0o755, 0o444),
+    (0o440, 0o750, 0o750, 0o440),
+    (0o400, 0o750, 0o750, 0o400),
+    (0o004, 0o751, 0o755, 0o004),
+    (0, 0o750, 0o750, 0),
+]
+
+
+@pytest.mark.parametrize(("metrics", "root", "folder", "file"), METRICS_MODES)
+def test_modes_of_metrics(db: Db, metrics: int, root: int, folder: int, file: int) -> None:
+    db.batch("CREATE TABLE t(a); CREATE VIEW v AS SELECT 1 AS value")
+    modes = {"": root, "metrics": folder, "metrics/v.prom": file, "metrics/ksqlfs.prom": file}
+    modes |= {"tables": 0o750, "views/v": 0o750, "views/v/value": 0o440, "error": 0o440}
+    modes |= {"query": 0o660, "image": 0o660}
+    for path, mode in modes.items():
+        with db.node(path) as node:
+            assert db.lib.ksql_node_mode(node, 0o750, metrics) == mode, path
 
 
 def test_inode_numbers_of_a_listing(db: Db) -> None:

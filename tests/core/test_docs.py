@@ -126,6 +126,13 @@ def test_mount_options() -> None:
     assert named == options
 
 
+def test_metrics() -> None:
+    names = set(re.findall(r'"(ksqlfs_\w+)"', source("sqlite_core/metrics.c")))
+    names |= set(re.findall(r'"(ksqlfs_\w+)\{', source("sqlite_core/metrics.c")))
+    (_, documented) = tables(sections(DOCS / "interface.md")["Metrics"])
+    assert {name for row in documented for name in re.findall(r"ksqlfs_\w+", row[0])} == names
+
+
 def commands(page: Path) -> str:
     """The code blocks and the marked code of a page, a line each."""
     found = re.findall(r"```\w*\n(.*?)```|`([^`\n]+)`", page.read_text(), re.DOTALL)

@@ -4,12 +4,14 @@
 from __future__ import annotations
 
 import errno
+import math
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.core.engine import WRITE, Db
 from tests.core.test_api import errno_of
+from tests.interface.tree import ENDLESS_ROWS, rows_sql
 
 Samples = list[tuple[str, dict[str, str], float]]
 
@@ -171,24 +173,39 @@ def test_timestamps(db: Db) -> None:
     assert db.text("metrics/m.prom").endswith("\nm 1 1700000000123\n")
 
 
-@pytest.mark.parametrize(
-    "sql",
-    [
-        "SELECT 'text' AS value",
-        "SELECT '1' AS value",
-        "SELECT x'00' AS value",
-        "SELECT 1 AS value, 'histogram' AS type",
-        "SELECT 1 AS value, 5 AS type",
-        "SELECT 1 AS value, 1.5 AS timestamp",
-        "SELECT 1 AS value, 'now' AS timestamp",
-        'SELECT 1 AS value, 2 AS "a b", 3 AS a_b',
-        "SELECT 1 AS value, 'x' AS __name__",
-        "SELECT 1 AS value UNION ALL SELECT 'text'",
-    ],
-)
+NO_METRICS = {
+    "SELECT 'text' AS value": "row 1: value is text, not a number",
+    "SELECT '1' AS value": "row 1: value is text, not a number",
+    "SELECT x'00' AS value": "row 1: value is a blob, not a number",
+    "SELECT 1 AS value, 'histogram' AS type": ("row 1: type is none of counter, gauge, untyped"),
+    "SELECT 1 AS value, 5 AS type": "row 1: type is none of counter, gauge, untyped",
+    "SELECT 1 AS value, 1.5 AS timestamp": "row 1: timestamp is not an integer",
+    "SELECT 1 AS value, 'now' AS timestamp": "row 1: timestamp is not an integer",
+    'SELECT 1 AS value, 2 AS "a b", 3 AS a_b': "two columns are the label a_b",
+    "SELECT 1 AS value, 'x' AS __name__": "a label must not begin with __: __name__",
+    "SELECT 1 AS value UNION ALL SELECT NULL UNION ALL SELECT 'text'": (
+        "row 3: value is text, not a number"
+    ),
+}
+
+
+@pytest.mark.parametrize("sql", NO_METRICS)
 def test_what_is_no_metric_is_einval(db: Db, sql: str) -> None:
     db.batch(f"CREATE VIEW m AS {sql}")
+    db.batch("SELECT 'kept'")
     assert errno_of(db.text, "metrics/m.prom") == errno.EINVAL
+    between = ", " if NO_METRICS[sql].startswith("row") else ": "
+    assert db.text("error") == f"view m{between}{NO_METRICS[sql]}\nerrno EINVAL (22)\n"
+    assert "\nerrno EINVAL\n" in db.text("status")
+    assert db.text("value") == "kept\n"
+
+
+def test_error_says_what_is_wrong_with_a_view(db: Db) -> None:
+    db.batch("CREATE VIEW v AS SELECT json(a) AS value FROM (SELECT '[' AS a)")
+    for name in ("views/v/value", "views/v/data.csv", "metrics/v.prom"):
+        db.batch("SELECT 1")
+        assert errno_of(db.text, name) == errno.EINVAL
+        assert db.text("error").startswith("malformed JSON\n"), name
 
 
 def test_a_metric_over_max_result(db: Db) -> None:
@@ -201,21 +218,101 @@ def test_a_metric_over_max_result(db: Db) -> None:
     assert errno_of(db.text, "metrics/m.prom") == errno.EOVERFLOW
 
 
-def test_the_engines_own(db: Db) -> None:
-    def figures() -> dict[str, float]:
-        families = text_string_to_metric_families(db.text("metrics/ksqlfs.prom"))
-        return {s.name: s.value for family in families for s in family.samples}
+Figures = dict[tuple[str, str], float]
 
-    before = figures()
-    assert before["ksqlfs_info"] == 1
-    assert before["ksqlfs_memory_held_bytes"] <= before["ksqlfs_memory_limit_bytes"]
+
+def own_figures(db: Db) -> Figures:
+    """The engine's own, by name and by their label, if they have one."""
+    families = text_string_to_metric_families(db.text("metrics/ksqlfs.prom"))
+    return {
+        (sample.name, next(iter(sample.labels.values()), "")): sample.value
+        for family in families
+        for sample in family.samples
+    }
+
+
+def growth(db: Db, before: Figures) -> Figures:
+    """What has changed since."""
+    return {
+        key: value - before[key] for key, value in own_figures(db).items() if value != before[key]
+    }
+
+
+def test_the_engines_own(db: Db) -> None:
+    before = own_figures(db)
+    assert [value for (name, _), value in before.items() if name == "ksqlfs_info"] == [1]
+    held, limit = ("ksqlfs_memory_held_bytes", ""), ("ksqlfs_memory_limit_bytes", "")
+    assert 0 < before[held] <= before[limit]
+    pages, size = ("ksqlfs_database_pages", ""), ("ksqlfs_database_bytes", "")
+    assert before[size] == before[pages] * 4096
+    assert ("ksqlfs_longest_section_seconds", "") not in before
     db.batch("CREATE TABLE t(a); INSERT INTO t VALUES(1)")
-    assert errno_of(db.batch, "SELECT nowhere") == errno.EINVAL
-    after = figures()
-    assert after["ksqlfs_statements_total"] == before["ksqlfs_statements_total"] + 2
-    assert after["ksqlfs_commits_total"] == before["ksqlfs_commits_total"] + 2
-    assert after["ksqlfs_failures_total"] == before["ksqlfs_failures_total"] + 1
-    assert all(name.startswith("ksqlfs_") for name in after)
+    assert growth(db, before)["ksqlfs_commits_total", ""] == 2
+    assert all(name.startswith("ksqlfs_") for name, _ in before)
+
+
+def outcomes(grown: Figures) -> dict[str, float]:
+    """Of the statements."""
+    return {label: n for (name, label), n in grown.items() if name == "ksqlfs_statements_total"}
+
+
+def test_statements_by_outcome(db: Db) -> None:
+    before = own_figures(db)
+    assert set(outcomes(before)) >= {"ok", "EINVAL", "ENOENT", "EEXIST", "ETIMEDOUT", "EUCLEAN"}
+    db.batch("CREATE TABLE t(a UNIQUE); INSERT INTO t VALUES(1), (2); SELECT * FROM t")
+    assert errno_of(db.batch, "SELECT 1; SELECT a FROM nowhere; SELECT 2") == errno.ENOENT
+    assert errno_of(db.batch, "INSERT INTO t VALUES(2)") == errno.EEXIST
+    assert errno_of(db.batch, "SELEC") == errno.EINVAL
+    grown = growth(db, before)
+    assert outcomes(grown) == {"ok": 4, "ENOENT": 1, "EEXIST": 1, "EINVAL": 1}
+    assert grown["ksqlfs_rows_total", ""] == 3
+    # Of those that ran, not of those that could not be compiled.
+    assert grown["ksqlfs_statement_duration_seconds_count", ""] == 5
+
+
+def test_statements_of_a_program(db: Db) -> None:
+    before = own_figures(db)
+    with db.session() as program:
+        for _ in range(3):  # the second and third time it is kept
+            assert program.ask("SELECT 1 UNION ALL SELECT 2;") == b"1\n1\n2\n"
+        program.write(ENDLESS_ROWS)
+        assert program.read(2) == b"n\n"
+        assert outcomes(growth(db, before)) == {"ok": 3}, "the fourth has not ended"
+        program.write(b"SELECT 3")
+        assert outcomes(growth(db, before)) == {"ok": 4}
+    db.batch("")
+    assert outcomes(growth(db, before)) == {"ok": 4}
+
+
+def test_what_the_tree_runs_itself_is_not_counted(db: Db) -> None:
+    db.batch("CREATE TABLE t(a); CREATE VIEW v AS SELECT 1 AS value")
+    before = own_figures(db)
+    for name in ("tables/t/data.csv", "tables/t/count", "views/v/value", "metrics/v.prom"):
+        db.text(name)
+    assert not any("statement" in name or "rows" in name for name, _ in growth(db, before))
+
+
+def test_the_histogram_is_one(db: Db) -> None:
+    before = own_figures(db)
+    db.batch("SELECT 1; SELECT 2; " + rows_sql(200_000, "count(*)"))
+    figures = own_figures(db)
+    name = "ksqlfs_statement_duration_seconds"
+    buckets = [(float(le), n) for (key, le), n in figures.items() if key == f"{name}_bucket"]
+    assert [bound for bound, _ in buckets] == sorted(bound for bound, _ in buckets)
+    assert [n for _, n in buckets] == sorted(n for _, n in buckets)
+    assert buckets[-1] == (math.inf, figures[f"{name}_count", ""])
+    grown = growth(db, before)
+    assert grown[f"{name}_count", ""] == 3
+    # The one that counts to 200,000 is at least as long as the lowest bucket's bound.
+    assert grown.get((f"{name}_bucket", "0.00001"), 0) <= 2
+    assert grown[f"{name}_sum", ""] > 0.00001
+
+
+def test_cache_hits_are_counted_when_a_connection_is_closed(db: Db) -> None:
+    db.batch("CREATE TABLE t(a)")
+    before = own_figures(db)
+    db.batch("BEGIN; INSERT INTO t VALUES(1); INSERT INTO t VALUES(2); COMMIT")
+    assert growth(db, before)["ksqlfs_page_cache_hits_total", ""] > 0
 
 
 @pytest.mark.parametrize("name", ["metrics/m.prom", "metrics/ksqlfs.prom", "views/m/value"])

@@ -13,7 +13,7 @@ from tests.interface.hosts import Mounter, filesystem_of
 from tests.interface.tree import ENDLESS, Tree, fails, in_child
 
 LIMITS = {"size", "timeout", "busy", "max_result", "max_sql", "exact", "sessions", "rom"}
-OPTIONS = {"uid", "gid", "mode", *LIMITS}
+OPTIONS = {"uid", "gid", "mode", "metrics_mode", *LIMITS}
 
 
 def mount_program(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
@@ -56,6 +56,7 @@ def test_the_mount_program_mounts_and_unmounts(tmp_path: Path) -> None:
         {"gid": "-1"},
         {"mode": "9"},
         {"mode": "77777"},
+        {"metrics_mode": "0644"},
         {"timeout": "x"},
         {"timeout": "-1"},
         {"timeout": ""},
@@ -95,7 +96,9 @@ def test_options_that_differ_are_shown(mount: Mounter) -> None:
 
 
 def test_the_mode_that_is_shown_is_octal(mount: Mounter) -> None:
-    assert int(shown(mount(mode="0711"))["mode"], 8) == 0o711
+    options = shown(mount(mode="0711", metrics_mode="0444"))
+    assert int(options["mode"], 8) == 0o711
+    assert int(options["metrics_mode"], 8) == 0o444
 
 
 @pytest.mark.parametrize(

@@ -54,6 +54,7 @@ def _serve(source: str, directory: Path, options: Options, ready: int, text: str
     mount.uid = os.getuid() if options.uid is None else options.uid
     mount.gid = os.getgid() if options.gid is None else options.gid
     mount.mode = DEFAULT_MODE if options.mode is None else options.mode
+    mount.metrics_mode = 0xFFFF_FFFF if options.metrics_mode is None else options.metrics_mode
     mount.ready_fd = ready
     message = ffi.new("char[]", _MESSAGE_SIZE)
     failed = lib.ksqlfs_serve(mount, message, _MESSAGE_SIZE)
@@ -282,8 +283,8 @@ def remount(directory: str | os.PathLike[str], options: Options) -> None:
         MountError: It could not be changed.
     """
     path, binding = Path(directory), _binding()
-    if options.uid is not None or options.gid is not None or options.mode is not None:
-        raise MountError("a remount cannot change uid=, gid= or mode=")
+    if options.owns_files:
+        raise MountError("a remount cannot change uid=, gid=, mode= or metrics_mode=")
     at = mount_at(path)
     if at is None or at.type != FUSE_TYPE:
         raise MountError(f"{path} is no mount of ksqlfs by FUSE")

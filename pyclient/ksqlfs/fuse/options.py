@@ -17,7 +17,9 @@ _FSTAB = {
     *("defaults", "auto", "noauto", "user", "nouser", "users", "owner", "group", "nofail"),
     *("_netdev", "default_permissions"),
 }
-_OWN = {"uid", "gid", "mode"}
+_OWN = {"uid", "gid", "mode", "metrics_mode"}
+# Those in octal: the bits that each may have.
+_MODES = {"mode": 0o777, "metrics_mode": 0o444}
 # What /proc/mounts shows of every FUSE mount: when mount(8) remounts it hands all of that back.
 _SHOWN = {"user_id", "group_id", "max_read"}
 
@@ -34,6 +36,7 @@ class Options:
         flags: The kernel's, such as `ro`.
         limits: The engine's, such as `size=1g`, which it checks itself.
         uid, gid, mode: Owner, group and permission bits; None where they were not named.
+        metrics_mode: Permission bits of the files in metrics/, likewise.
         allow_other: Let users in whom the mode lets in; None where it was not named.
         remount: Change a mount that is there.
     """
@@ -43,6 +46,7 @@ class Options:
     uid: int | None = None
     gid: int | None = None
     mode: int | None = None
+    metrics_mode: int | None = None
     allow_other: bool | None = None
     remount: bool = False
 
@@ -78,7 +82,12 @@ class Options:
     @property
     def owns_nothing(self) -> bool:
         """Whether nothing was named that belongs to the database or to its files."""
-        return not self.limits and self.uid is self.gid is self.mode is None
+        return not self.limits and not self.owns_files
+
+    @property
+    def owns_files(self) -> bool:
+        """Whether something was named that all files keep until the last mount is gone."""
+        return not self.uid is self.gid is self.mode is self.metrics_mode is None
 
     def for_fuse(self, source: str) -> str:
         """Return them as libfuse and the kernel's FUSE want them."""
@@ -92,10 +101,12 @@ class Options:
 
 def _number(key: str, text: str) -> int:
     try:
-        value = int(text, 8 if key == "mode" else 10)
+        value = int(text, 8 if key in _MODES else 10)
     except ValueError:
         value = -1
-    if not 0 <= value <= (0o777 if key == "mode" else 0xFFFF_FFFE):
-        wanted = "an octal number up to 777" if key == "mode" else "a number"
-        raise OptionError(f"{key}={text}: {key}= takes {wanted}")
+    bits = _MODES.get(key)
+    if bits is None and not 0 <= value <= 0xFFFF_FFFE:
+        raise OptionError(f"{key}={text}: {key}= takes a number")
+    if bits is not None and (value < 0 or value & ~bits):
+        raise OptionError(f"{key}={text}: {key}= takes an octal number of the bits {bits:o}")
     return value

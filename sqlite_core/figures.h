@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/*
+ * figures.h - what a database counts of the statements of its users, for
+ * metrics.c to show.
+ *
+ * Counters alone, each atomic and never going back: no lock, and a reader may
+ * see one statement in some of them and not yet in others.  Engine side.
+ */
+#ifndef KSQL_FIGURES_H
+#define KSQL_FIGURES_H
+
+#include "error.h"
+#include "sqlite3.h"
+
+/* Upper bounds of how long statements took: nanoseconds, and in seconds as text. */
+#define FIGURES_BOUNDS           \
+	BOUND(10000, "0.00001")  \
+	BOUND(30000, "0.00003")  \
+	BOUND(100000, "0.0001")  \
+	BOUND(300000, "0.0003")  \
+	BOUND(1000000, "0.001")  \
+	BOUND(3000000, "0.003")  \
+	BOUND(10000000, "0.01")  \
+	BOUND(30000000, "0.03")  \
+	BOUND(100000000, "0.1")  \
+	BOUND(300000000, "0.3")  \
+	BOUND(1000000000, "1")   \
+	BOUND(3000000000, "3")   \
+	BOUND(10000000000, "10") \
+	BOUND(INT64_MAX, "+Inf")
+
+#define FIGURES_BUCKETS 14u
+
+struct figures {
+	uint64_t outcomes[ERRNOS]; /* by errno_index() */
+	uint64_t took[FIGURES_BUCKETS]; /* statements that ran, by their time */
+	uint64_t took_ns; /* of all of them */
+	uint64_t rows; /* that they gave */
+	uint64_t cache_hits, cache_misses; /* of pages, by connections */
+};
+
+/**
+ * figures_run() - a statement has run to its end, well or not
+ * @ns: it took, its compilation with it
+ * @rows: it gave
+ */
+void figures_run(struct figures *f, int64_t ns, uint64_t rows);
+
+/** figures_outcome() - what became of one: 0 or -errno. */
+void figures_outcome(struct figures *f, int err);
+
+/** figures_cache() - take over what a connection has counted. */
+void figures_cache(struct figures *f, sqlite3 *lite);
+
+#endif /* KSQL_FIGURES_H */
