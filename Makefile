@@ -10,6 +10,7 @@
 #   build/RELEASE/ksqlfs.ko      the module for that kernel
 #   build/kernel/RELEASE         that kernel's image and modules, unpacked, for the VM
 #   build/vm                     what VMs leave: kernel.log, out/
+#   build/tools                  programs that tests/tools run, unpacked
 #   build/fuse                   the tree that `make test-fuse` mounts, its tests' results
 #
 # Only `setup` installs anything on the machine. Targets that run something call it themselves.
@@ -51,7 +52,7 @@ RUN ?=
 VM_TESTS ?= $(wildcard tests/interface tests/kernel tests/client) \
 	$(wildcard $(addprefix tests/cli/test_,module.py query.py status.py)) \
 	$(wildcard $(addprefix tests/recipes/test_,files.py metrics.py query.py readme.py wait.py))
-FUSE_TESTS ?= $(wildcard tests/interface tests/client tests/cli tests/recipes tests/fuse)
+FUSE_TESTS ?= $(wildcard tests/interface tests/client tests/cli tests/recipes tests/fuse tests/tools)
 CORE_TESTS ?= tests/core
 PYTEST_OPTIONS ?=
 
@@ -90,7 +91,7 @@ setup: ## install what is missing (named first), make .venv, fetch the sources
 	@tests/setup.sh build vm test check
 	@mkdir -p build
 	@# One at a time, should two of them be called at once.
-	@flock build/.setup.lock $(MAKE) -s .venv/.ready-dev fetch
+	@flock build/.setup.lock $(MAKE) -s .venv/.ready-dev build/tools/.ready fetch
 
 # What is needed without any VM.
 setup-user:
@@ -111,6 +112,10 @@ setup-user:
 	@echo 'make setup: what the tests and checks need of Python' >&2
 	@$(PIP) --editable '.[test,dev]'
 	@touch $@
+
+# Programs that are run, but not to be installed.
+build/tools/.ready: tests/tools/unpack.sh
+	@tests/tools/unpack.sh $(@D)
 
 .venv/.ready-bench: .venv/.ready-dev
 	@$(PIP) --editable '.[bench]'

@@ -33,6 +33,12 @@ vm     dpkg-dev            dpkg-source
 test   busybox-static      @busybox
 test   file                file
 test   fish                fish
+test   inotify-tools       inotifywait
+test   jq                  jq
+test   miller              mlr
+test   ripgrep             rg
+test   rsync               rsync
+test   sqlite3             sqlite3
 test   zsh                 zsh
 check  sparse              sparse
 check  clang-format        clang-format
