@@ -190,6 +190,21 @@ def test_names_are_escaped_where_a_path_needs_it(tree: Tree, name: str, listed: 
     assert tree.text(f"tables/{listed}/count") == "1\n"
 
 
+def test_a_name_of_every_byte(tree: Tree) -> None:
+    """Of ASCII, but NUL, which no SQL has; and of two, three and four bytes of UTF-8."""
+    name = "".join(map(chr, range(1, 128))) + "é表😀"
+    listed = "".join(f"%{ord(c):02X}" if c in "/%\x7f" or c < " " else c for c in name)
+    columns = 'a,"""quoted"""'
+    tree.run(f"""CREATE TABLE {quote_name(name)}(a, '"quoted"'); CREATE TABLE other(a)""")
+    tree.run(f"INSERT INTO {quote_name(name)} VALUES(7, 8)")
+    assert tree.tables() == sorted([listed, "other"])
+    assert tree.text(f"tables/{listed}/data.csv") == f"{columns}\n7,8\n"
+    assert tree.text(f"tables/{listed}/schema").startswith("CREATE TABLE ")
+    assert tree.text(f"tables/{listed}/columns").count("\n") == 3
+    for wrong in (name.replace("/", ""), listed.lower(), listed.replace("%25", "%")):
+        assert not (tree / "tables" / wrong).exists()
+
+
 def test_a_table_without_a_name_disturbs_no_listing(tree: Tree) -> None:
     tree.run('CREATE TABLE ""(a); CREATE TABLE t(a)')
     assert tree.tables() == ["t"]

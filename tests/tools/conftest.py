@@ -44,3 +44,13 @@ def series(tree: Tree) -> Row:
         "SELECT count(*) AS count, sum(n) AS sum, sum(amount) AS amount FROM series"
     )
     return figures
+
+
+def without_null(rows: list[Row]) -> list[Row]:
+    """As readers of CSV have it, to whom NULL and the empty text are the same."""
+    return [{key: "" if value is None else value for key, value in row.items()} for row in rows]
+
+
+def as_text(rows: list[Row]) -> list[dict[str, str]]:
+    """As readers of CSV have it that know no numbers."""
+    return [{key: str(value) for key, value in row.items()} for row in without_null(rows)]

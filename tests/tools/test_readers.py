@@ -7,17 +7,8 @@ import json
 from pathlib import Path
 
 from tests.interface.tree import Row, Tree
+from tests.tools.conftest import as_text, without_null
 from tests.tools.programs import run
-
-
-def without_null(rows: list[Row]) -> list[Row]:
-    """As readers of CSV have it, to whom NULL and the empty text are the same."""
-    return [{key: "" if value is None else value for key, value in row.items()} for row in rows]
-
-
-def as_text(rows: list[Row]) -> list[dict[str, str]]:
-    """As readers of CSV have it that know no numbers."""
-    return [{key: str(value) for key, value in row.items()} for row in without_null(rows)]
 
 
 def test_jq(tree: Tree, sample: list[Row], series: Row) -> None:
@@ -37,24 +28,6 @@ def test_miller(tree: Tree, sample: list[Row], series: Row) -> None:
     stats = ["stats1", "-a", "count,sum", "-f", "n"]
     said = run("mlr", "--itsv", "--ojson", *stats, tree / "tables/series/data.tsv")
     assert json.loads(said) == [{"n_count": series["count"], "n_sum": series["sum"]}]
-
-
-def test_csvkit(tree: Tree, sample: list[Row], series: Row) -> None:
-    said = run("csvjson", "--no-inference", "--blanks", tree / "tables/sample/data.csv")
-    found = json.loads(said)
-    for column in ("id", "name", "note"):
-        assert [row[column] for row in found] == [row[column] for row in as_text(sample)]
-    query = "SELECT count(*) AS count, sum(n) AS sum FROM data"
-    (names, row) = run("csvsql", "--query", query, tree / "tables/series/data.csv").splitlines()
-    assert names == "count,sum"
-    assert [float(field) for field in row.split(",")] == [series["count"], series["sum"]]
-
-
-def test_visidata(tree: Tree, sample: list[Row], tmp_path: Path) -> None:
-    run("vd", "--batch", tree / "tables/sample/data.csv", "--output", tmp_path / "out.json")
-    found = json.loads((tmp_path / "out.json").read_text())
-    for column in ("id", "name", "note"):
-        assert [row[column] or "" for row in found] == [row[column] for row in as_text(sample)]
 
 
 def test_sqlite3_import(tree: Tree, sample: list[Row], series: Row, tmp_path: Path) -> None:
