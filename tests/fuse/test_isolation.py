@@ -54,8 +54,9 @@ def test_others_look_at_everything(busy: Server) -> None:
         for name in files:
             path = os.path.join(folder, name)
             os.stat(path)
-            with open(path, "rb") as file:
-                file.read()
+            if name not in ("changes", "insert.csv", "insert.ndjson"):  # no content to be read
+                with open(path, "rb") as file:
+                    file.read()
             seen += 1
     assert seen > 20
     os.statvfs(busy.root)

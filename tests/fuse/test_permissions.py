@@ -184,3 +184,27 @@ def test_root_may_not_what_no_file_has(tree: tuple[str, Server]) -> None:
     _, server = tree
     assert ROOT.tries(lambda: os.execv(server / "query", ["query"])) == "EACCES"
     assert ROOT.tries(lambda: os.open(server / "error", os.O_WRONLY)) == "EPERM"
+
+
+def test_names_that_the_kernel_keeps_are_for_nobody_else(servers: Servers) -> None:
+    """The kernel keeps directories' names, and does not ask who else may walk there."""
+    server = servers.daemon("--allow-other", "-o", f"uid={OWNER},gid={GROUP}")
+    server.run("CREATE TABLE t(a)")
+    for _ in range(2):
+        assert os.stat(server / "tables/t")
+        assert sorted(os.listdir(server / "tables/t"))
+    for path in ("tables", "tables/t", "tables/t/count", "info"):
+        assert WHO["other"].tries(lambda path=path: os.stat(server / path)) == "EACCES"  # type: ignore[misc]  # mypy cannot infer a lambda with a default
+        assert WHO["member"].tries(lambda path=path: os.stat(server / path)) == "ok"  # type: ignore[misc]
+    assert WHO["other"].tries(lambda: os.listdir(server / "tables/t")) == "EACCES"
+    assert WHO["other"].tries(lambda: os.chdir(server / "tables/t")) == "EACCES"
+
+
+def test_a_dropped_table_is_gone_for_all_at_once(servers: Servers) -> None:
+    server = servers.daemon()
+    for _ in range(50):
+        server.run("CREATE TABLE t(a)")
+        assert in_child(lambda: os.path.isdir(server / "tables/t"))
+        server.run("DROP TABLE t;")
+        assert not in_child(lambda: os.path.exists(server / "tables/t"))
+        assert not os.path.exists(server / "tables/t")
