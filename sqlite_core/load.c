@@ -24,6 +24,16 @@ static int no_memory(struct fault *f)
 /* More than SQLite lets a table have: the INSERT would say so, but later. */
 #define COLUMNS_MAX 2000
 
+static bool is_blank(const struct csv_field *field)
+{
+	size_t i;
+
+	for (i = 0; i < field->len; i++)
+		if (field->p[i] != ' ' && field->p[i] != '\t')
+			return false;
+	return true;
+}
+
 static int take_header(struct load *l, struct fault *f)
 {
 	int i;
@@ -34,7 +44,7 @@ static int take_header(struct load *l, struct fault *f)
 	for (i = 0; i < l->csv.count; i++) {
 		const struct csv_field *field = &l->csv.fields[i];
 
-		if (!field->len)
+		if (is_blank(field))
 			return fault_set(f, -EINVAL, -1,
 					 "column %d has no name", i + 1);
 		buf_add(&l->names, field->p, field->len);
@@ -252,6 +262,7 @@ static int load_finish(struct ksql_file *file)
 		counts.changes = (uint64_t)sqlite3_total_changes64(lite);
 		if (l->making) /* it may have changed them once more */
 			counts.changes = l->rows;
+		counts.rows = l->rows;
 		counts.rowid = sqlite3_last_insert_rowid(lite);
 	}
 	counts.ns = l->ns + port_monotonic_ns() - started;

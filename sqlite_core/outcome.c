@@ -105,6 +105,7 @@ int outcome_tell(struct ksql_db *db, struct outcome *o,
 	struct report r = { .err = f->err,
 			    .sqlite = f->sqlite,
 			    .error = &text,
+			    .rows = counts->rows,
 			    .changes = counts->changes,
 			    .rowid = counts->rowid,
 			    .ns = counts->ns };

@@ -61,7 +61,7 @@ void outcome_publish(struct ksql_db *db, struct outcome *o);
  * @o: new, of @who's; taken over; NULL if there was no memory for it
  * @who: wrote or read it
  * @f: why it was refused; err 0: it was taken
- * @counts: its changes, rowid and ns; the rest is not looked at
+ * @counts: its rows, changes, rowid and ns; the rest is not looked at
  *
  * "error" and "status" say so to @who; result* stay.  Return: 0 or -ENOMEM.
  */

@@ -369,168 +369,48 @@ ksqlfs_export() (
 #     ksqlfs_import FILE TABLE
 #
 #     FILE     .csv: its first line names the columns; an empty field is NULL, "" the empty text,
-#              \x and hexadecimal digits without quotes a blob
+#              \x and hexadecimal digits a blob where the column is declared BLOB or without a type
 #              .ndjson: a JSON object a line, whose keys name the columns; {"$base64": "..."} is a
 #              blob, and other objects and arrays are kept as text
 #     TABLE    as SQL has it, without quotes; the types of its columns say what becomes of numbers
 #
-# What is wrong with a file is told with its line. NDJSON needs memory for the whole file besides.
+# What is wrong with a file is told with its line. All is done by the tree's insert.csv and
+# insert.ndjson.
 ksqlfs_import() (
 	set +eux
 	case $#,${1-} in
-	2,*.csv | 2,*.ndjson) rows=ksqlfs__from_${1##*.} ;;
+	2,*.csv | 2,*.ndjson) ;;
 	*) ksqlfs__fail 2 'usage: ksqlfs_import FILE.csv|FILE.ndjson TABLE' ;;
 	esac
 	ksqlfs__readable "$1"
-	# NUL begins parameters, and not every awk reads past it.
-	[ "$(LC_ALL=C tr -dc '\000' <"$1" | wc -c)" -eq 0 ] || ksqlfs__fail 1 "$1 holds a NUL byte."
 	root=$(ksqlfs_root) || exit
-	into=$(ksqlfs__name "$2" && printf .)
-	ksqlfs_open 4 || exit
-	ksqlfs_query -s 4 'BEGIN IMMEDIATE' || exit
-	# What is wrong with the file comes by descriptor 6; a failure of SQL is what cat stops at.
-	said=$(
-		{
-			{ "$rows" "$root" "$1" "${into%.}" || echo stopped >&6; } | \cat >&4 2>/dev/null ||
-				echo refused
-		} 6>&1
-	)
-	case $said in
-	'') ksqlfs_query -s 4 'COMMIT' || exit ;;
-	line*) ksqlfs__fail 1 "$1, $(printf '%s\n' "$said" | head -n 1); nothing is imported." ;;
-	*refused*)
-		line=$(sed -n 's|^INSERT /\*\(line [0-9]*\)\*/.*|\1|p' <"$root/error" | head -n 1)
-		ksqlfs__fail 1 "$1${line:+, $line}: $(head -n 1 <"$root/error"); nothing is imported."
-		;;
-	*) exit 1 ;;
+	folder=$(ksqlfs__first folder "$(ksqlfs__folder)" "$2") || case $? in
+	4) ksqlfs__fail 1 "$1: no such table: $2; nothing is imported." ;;
+	*) exit ;;
 	esac
-)
-
-# How a file of rows is read, for awk: UTF-8, with text() that makes a literal of SQL.
-# shellcheck disable=SC2016 # awk's
-ksqlfs__text='
-function bad(what) {
-	if (!failed) printf "line %d: %s\n", begin, what | "cat >&6"
-	failed = 1
-	exit 1
-}
-function text(value) {
-	gsub(/\047/, "&&", value)
-	return "\047" value "\047"
-}
-NR == 1 { sub(/^\357\273\277/, "") }
-/[\200-\377]/ {
-	other = $0
-	gsub(/[\302-\337][\200-\277]/, "", other)
-	gsub(/\340[\240-\277][\200-\277]|[\341-\354\356\357][\200-\277][\200-\277]/, "", other)
-	gsub(/\355[\200-\237][\200-\277]|\360[\220-\277][\200-\277][\200-\277]/, "", other)
-	gsub(/[\361-\363][\200-\277][\200-\277][\200-\277]/, "", other)
-	gsub(/\364[\200-\217][\200-\277][\200-\277]/, "", other)
-	if (other ~ /[\200-\377]/) {
-		begin = NR
-		bad("bytes that are not UTF-8")
+	# Not cat: what is found when the file is closed no shell tells.
+	\cp -- "$1" "$root/tables/${folder%.}/insert.${1##*.}" 2>/dev/null || {
+		said=$(head -n 1 <"$root/error")
+		case $said in
+		line*) said=", $said" ;;
+		*) said=": $said" ;;
+		esac
+		ksqlfs__fail 1 "$1$said; nothing is imported."
 	}
-}
-'
-
-# CSV as INSERTs: ksqlfs__from_csv ROOT FILE NAME, a name in quotes.
-ksqlfs__from_csv() {
-	KSQLFS_INTO=$3 LC_ALL=C awk "$ksqlfs__text$ksqlfs__csv"'
-		function row(    i, list) {
-			if (width > 1 && fields == 1 && field[1] == "" && !quoted[1]) return
-			if (width && fields != width) bad(fields " fields where the header has " width)
-			for (i = 1; i <= fields; i++) list = list (i > 1 ? "," : "") (width ? value(i) : column(i))
-			if (width) {
-				print "INSERT /*line " begin "*/ INTO " into " VALUES(" list ");"
-				return
-			}
-			width = fields
-			into = ENVIRON["KSQLFS_INTO"] "(" list ")"
-			print "INSERT /*line 1*/ INTO " into " SELECT * FROM (SELECT " nulls ") WHERE 0;"
-		}
-		function column(i,    name, key) {
-			name = field[i]
-			key = tolower(name)
-			if (name == "") bad("column " i " has no name")
-			if (key in seen) bad("two columns are named " name)
-			seen[key] = 1
-			nulls = nulls (i > 1 ? "," : "") "NULL"
-			gsub(/"/, "\"\"", name)
-			return "\"" name "\""
-		}
-		function value(i) {
-			if (quoted[i]) return text(field[i])
-			if (field[i] == "") return "NULL"
-			if (field[i] ~ /^\\x([0-9a-f][0-9a-f])*$/) return "x" text(substr(field[i], 3))
-			return text(field[i])
-		}
-		END {
-			if (failed) exit 1
-			if (open) bad("a quote that has no end")
-			begin = 1
-			if (!width) bad("no header")
-		}' <"$2"
-}
-
-# NDJSON as INSERTs: ksqlfs__from_ndjson ROOT FILE NAME. The lines become rows of a temporary table on
-# descriptor 7, so that it is SQLite that reads JSON.
-ksqlfs__from_ndjson() (
-	ksqlfs_open 7 || exit
-	ksqlfs_query -s 7 'CREATE TEMP TABLE file(line INTEGER PRIMARY KEY, json TEXT); BEGIN' || exit
-	said=$(
-		{
-			LC_ALL=C awk "$ksqlfs__text"'
-				/[^ \t\r]/ { print "INSERT INTO file VALUES(" NR "," text($0) ");" }' <"$2" |
-				\cat >&7 2>/dev/null || ksqlfs__refused "$1"
-		} 6>&1
-	) || exit
-	[ -n "$said" ] || said=$(ksqlfs__first said -s 7 "SELECT 'line ' || line || ': ' || iif(
-			json_valid(json) AND json_type(json) = 'object', 'a key is there twice', 'no JSON object')
-		FROM file WHERE CASE WHEN json_valid(json) AND json_type(json) = 'object'
-			THEN (SELECT count(DISTINCT lower(key)) < count(*) FROM json_each(file.json)) ELSE 1 END
-		ORDER BY line LIMIT 1") || [ $? -eq 5 ] || exit
-	if [ -n "$said" ]; then
-		printf '%s\n' "${said%.}" >&6
-		exit
-	fi
-	ksqlfs__rows "$(ksqlfs__from_json)" "$3"
 )
 
-# What makes an INSERT of each line.
-ksqlfs__from_json() {
+# The folder of a table, NULL if there is none of this name.
+ksqlfs__folder() {
 	\cat <<'SQL'
-SELECT 'INSERT /*line ' || line || '*/ INTO ' || ?1 || iif(count(key) = 0, ' DEFAULT VALUES;',
-  '(' || group_concat(format('"%w"', key), ',') || ') VALUES(' || group_concat(literal, ',') || ');')
-FROM (
-  SELECT line, key, CASE type
-    WHEN 'true' THEN '1'
-    WHEN 'false' THEN '0'
-    WHEN 'text' THEN
-      iif(instr(value, char(0)), 'CAST(x''' || hex(value) || ''' AS TEXT)', quote(value))
-    WHEN 'object' THEN
-      iif(length(base64) = 0, 'x''''', coalesce('x''' || (
-        -- Four letters are three bytes.
-        WITH RECURSIVE letters(at) AS (
-          VALUES(1) UNION ALL SELECT at + 4 FROM letters WHERE at + 4 < length(base64))
-        SELECT group_concat(substr(format('%06X',
-            (instr(digits, substr(base64, at, 1)) - 1 << 18)
-            + (instr(digits, substr(base64, at + 1, 1)) - 1 << 12)
-            + (max(instr(digits, substr(base64, at + 2, 1)) - 1, 0) << 6)
-            + max(instr(digits, substr(base64, at + 3, 1)) - 1, 0)),
-          1, 6 - 2 * (substr(base64, at + 2, 1) = x'3D') - 2 * (substr(base64, at + 3, 1) = x'3D')),
-          '' ORDER BY at)
-        FROM letters
-      ) || '''', quote(value)))
-    ELSE quote(value)
-  END AS literal
-  FROM (
-    SELECT line, key, type, value,
-      CAST('ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/' AS BLOB) AS digits,
-      iif(type = 'object' AND value GLOB '{"$base64":"*"}' AND length(value) % 4 = 2
-        AND substr(value, 13, length(value) - 14) NOT GLOB '*[^A-Za-z0-9+/=]*',
-        CAST(substr(value, 13, length(value) - 14) AS BLOB), NULL) AS base64
-    FROM file LEFT JOIN json_each(file.json)))
-GROUP BY line ORDER BY line
+WITH RECURSIVE letter(i, rest) AS (
+  SELECT 1, name FROM pragma_table_list
+  WHERE schema = 'main' AND type IN ('table', 'virtual') AND name = ?1 COLLATE NOCASE
+  UNION ALL SELECT i + 1, substr(rest, 2) FROM letter WHERE length(rest) > 1)
+SELECT group_concat(CASE
+  WHEN unicode(rest) < 32 OR unicode(rest) IN (37, 47, 127) OR i = 1 AND rest GLOB '.*'
+    THEN format('%%%02X', unicode(rest))
+  ELSE substr(rest, 1, 1) END, '' ORDER BY i)
+FROM letter
 SQL
 }
 

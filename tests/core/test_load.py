@@ -165,6 +165,7 @@ BAD_CSV: dict[str, tuple[str | bytes, str]] = {
     "unknown column": ("a,x\n1,2\n", "line 1: table t has no column named x"),
     "twice a name": ("a,b,A\n1,2,3\n", "line 1: two columns are named A"),
     "no name": ("a,,b\n1,2,3\n", "line 1: column 2 has no name"),
+    "blank name": ("a, \t\n1,2\n", "line 1: column 2 has no name"),
     "no name, quoted": ('a,""\n1,2\n', "line 1: column 2 has no name"),
     "empty header": ("\na,b\n", "line 1: column 1 has no name"),
     "behind a quote": ('a,b\n1,2\n"3"x,4\n', "line 3: text behind a closing quote"),
@@ -330,7 +331,7 @@ def test_an_empty_file_leaves_the_last_outcome(db: Db) -> None:
     assert db.facts("status")["errno"] == "EINVAL"
     insert(db, "a\n1\n")
     assert db.facts("status") == {
-        "state": "ok", "errno": "0", "sqlite": "0", "rows": "0", "changes": "1",
+        "state": "ok", "errno": "0", "sqlite": "0", "rows": "1", "changes": "1",
         "last_insert_rowid": "1", "usec": db.facts("status")["usec"], "truncated": "0",
     }  # fmt: skip
 
@@ -351,6 +352,7 @@ def test_triggers_run_and_count(db: Db) -> None:
     insert(db, "a\n1\n2\n")
     assert db.text("tables/log/data.csv") == "a\n1!\n2!\n"
     assert db.facts("status")["changes"] == "4"
+    assert db.facts("status")["rows"] == "2"
 
 
 def test_it_cannot_be_read(db: Db) -> None:
