@@ -16,6 +16,7 @@ from typing import Any, NoReturn
 
 READ, WRITE, BOTH = 1, 2, 3
 POLL_READ, POLL_WRITE, POLL_CHANGED = 1, 2, 4
+MODE_UNSET = 0xFFFFFFFF
 ROOT = Path(__file__).resolve().parents[2]
 MIB = 1 << 20
 
@@ -402,7 +403,7 @@ class Db:
     def mode(self, path: str, mount_mode: int = 0o750) -> int:
         """Permission bits of a node."""
         with self.node(path) as node:
-            return int(self.lib.ksql_node_mode(node, mount_mode))
+            return int(self.lib.ksql_node_mode(node, mount_mode, MODE_UNSET))
 
     def names(self, path: str, uid: int = 0) -> list[str]:
         """The names of a directory, as a user sees them."""

@@ -16,6 +16,7 @@ from tests.core.engine import (
     _PROTOTYPES,
     BOTH,
     MIB,
+    MODE_UNSET,
     READ,
     ROOT,
     WRITE,
@@ -341,8 +342,6 @@ def test_node_facts(db: Db) -> None:
         with db.node(path) as node:
             assert db.lib.ksql_node_ino(node) == ino
 
-
-MODE_UNSET = 0xFFFFFFFF
 
 MODES = [
     # mount, directory, file, query

@@ -361,8 +361,8 @@ def test_it_cannot_be_read(db: Db) -> None:
         for flags in (READ, BOTH):
             assert errno_of(db.open, f"tables/t/{name}", flags) == errno.EPERM
         assert db.attr(f"tables/t/{name}").size == 0
+        assert db.mode(f"tables/t/{name}", 0o755) == 0o664
         with db.node(f"tables/t/{name}") as node:
-            assert db.lib.ksql_node_mode(node, 0o755) == 0o664
             assert not db.lib.ksql_node_is_stream(node)
     assert errno_of(db.open, "tables/u/insert.csv", WRITE) == errno.ENOENT
 
@@ -891,8 +891,7 @@ def test_the_folder_lists_nothing_and_takes_files_only(db: Db) -> None:
         assert errno_of(db.make_node, f"import/{name}") == errno.EINVAL, name
     assert errno_of(db.make_node, f"import/{'x' * 252}.csv") == errno.ENAMETOOLONG
     assert errno_of(db.get_node, "import/t.csv") == errno.ENOENT
-    with db.node("import") as node:
-        assert db.lib.ksql_node_mode(node, 0o750) == 0o770
+    assert db.mode("import", 0o750) == 0o770
 
 
 def test_names_that_are_taken(db: Db) -> None:
