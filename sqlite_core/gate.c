@@ -526,6 +526,12 @@ static long read_more(struct ksql_file *f, const struct ksql_caller *caller,
 	return n ? n : (long)enter(call_fill, &c, caller);
 }
 
+/* But for EINTR: every program takes that for "try again", and would for ever. */
+static int told_again(int err)
+{
+	return err == -EINTR ? -ECANCELED : err;
+}
+
 long ksql_read(struct ksql_file *f, const struct ksql_caller *caller, void *buf,
 	       size_t len, uint64_t pos)
 {
@@ -533,7 +539,7 @@ long ksql_read(struct ksql_file *f, const struct ksql_caller *caller, void *buf,
 	int err = f->error;
 	long n;
 
-	f->error = 0;
+	f->error = f->error_stays ? told_again(err) : 0;
 	f->reading = true;
 	if (f->stream)
 		pos = f->cursor;
@@ -565,6 +571,8 @@ long ksql_read(struct ksql_file *f, const struct ksql_caller *caller, void *buf,
 		f->error = err;
 		err = 0;
 	}
+	if (err && f->error_stays)
+		f->error = told_again(err);
 	return err ? err : (long)done;
 }
 

@@ -26,7 +26,8 @@ struct ksql_file {
 	size_t window_len;
 	uint64_t window_pos; /* where in the file it begins */
 	uint64_t cursor;
-	int error; /* to be told at the next read, then forgotten */
+	int error; /* to be told at the next read, then forgotten, unless */
+	bool error_stays; /* it is told at each one until the next write */
 
 	/* A file that can be waited on is made anew when read from its beginning. */
 	const uint64_t *count; /* atomic: grows with each change; NULL: none */

@@ -478,6 +478,10 @@ static int query_open(struct ksql_db *db, struct ksql_node *node,
 	if (!q)
 		return -ENOMEM;
 	q->base.stream = true;
+	/* A reader that asks twice, as busybox's cat does after sendfile(), must
+	 * not take a failure for an empty answer; query.rows tells of it in rows.
+	 */
+	q->base.error_stays = node->entry->arg != FORMAT_ROWS;
 	file_show(&q->base, &empty, 0, true);
 	q->base.ops = &idle_ops;
 	if (flags & KSQL_OPEN_WRITE) {

@@ -129,7 +129,7 @@ ksqlfs__ask() (
 	ksqlfs__request "$types" "$@" 2>/dev/null | \cat >&9 2>/dev/null ||
 		ksqlfs__refused "$root"
 	# What dd says is caught, what it reads goes on to stdout. Not cat: that of busybox tries
-	# sendfile(), takes its failure for a file that cannot do that, and reads on after it.
+	# sendfile(), reads on after its failure, and so forgets what could not be written.
 	{ said=$(LC_ALL=C \dd bs=65536 <&9 2>&1 >&8); } 8>&1
 	code=$?
 	[ $code -gt 128 ] && exit $code

@@ -421,7 +421,7 @@ def test_an_error_amid_an_answer(db: Db) -> None:
         session.write("SELECT abs(CASE WHEN a THEN a ELSE -9223372036854775808 END) AS x FROM t;")
         assert session.read(8) == b"x\n29999\n"
         assert errno_of(session.read_all, 1 << 20) == errno.EINVAL
-        assert session.read() == b""
+        assert errno_of(session.read) == errno.EINVAL
         assert session.ask("SELECT 1") == b"1\n1\n"
 
 

@@ -440,3 +440,21 @@ def test_makers_and_removers_at_once(engine: Engine) -> None:
         together.start(work)
     together.join()
     assert db.value("SELECT count(*) FROM t") == "0"
+
+
+def test_a_half_read_answer_hides_no_change(made: Db) -> None:
+    made.batch("CREATE TABLE t(a); INSERT INTO t VALUES(1), (2)")
+    assert made.attr("tables/t/data.csv").size == len("a\n1\n2\n")
+    changes = made.open("tables/t/changes")
+    with made.session("sessions/s/query") as half:
+        half.write("SELECT * FROM t, (" + ROWS + ");")
+        half.read(100)
+        before = made.text("events")
+        made.batch("INSERT INTO t VALUES(3)", path="sessions/s/query")
+        assert made.text("events") != before
+        assert made.attr("tables/t/data.csv").size == len("a\n1\n2\n3\n")
+        assert b'"insert"' in changes.read()
+        made.batch("BEGIN; DELETE FROM t; ROLLBACK", path="sessions/s/query")
+    assert made.value("SELECT count(*) FROM t") == "3"
+    changes.release()
+    assert value(made, "SELECT count(*) FROM t") == "3"

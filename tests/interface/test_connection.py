@@ -6,11 +6,12 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 
 import pytest
 
 from tests.interface.hosts import Mounter
-from tests.interface.tree import ENDLESS_ROWS, Connection, Tree, fails, in_child, rows_sql
+from tests.interface.tree import ENDLESS, ENDLESS_ROWS, Connection, Tree, fails, in_child, rows_sql
 
 # More rows than any buffer between SQLite and the reader holds.
 MANY = 60_000
@@ -304,6 +305,38 @@ def test_an_error_in_the_middle_of_the_rows_is_that_of_a_read(tree: Tree) -> Non
             connection.write(rows)
             connection.answer()
         assert connection.ask("SELECT 1 AS a") == "a\n1\n"
+
+
+@pytest.mark.parametrize("file", ["query", "query.json", "query.ndjson", "query.tsv"])
+def test_a_failed_read_fails_again_until_the_next_write(tree: Tree, file: str) -> None:
+    with tree.connect(file) as connection:
+        connection.write("SELECT * FROM nowhere")
+        for _ in range(3):
+            with fails("ENOENT"):
+                connection.read()
+        assert connection.ask("CREATE TABLE t(a)") == ""
+        assert connection.read() == b""
+
+
+def test_a_failed_read_of_rows_is_followed_by_its_reason(tree: Tree) -> None:
+    with tree.connect("query.rows") as connection:
+        connection.write("SELECT * FROM nowhere")
+        with fails("ENOENT"):
+            connection.read()
+        assert b'"errno":"ENOENT"' in connection.read()
+        assert connection.read() == b""
+
+
+def test_who_tries_an_interrupted_read_again_is_told_otherwise(tree: Tree) -> None:
+    def read_with_an_alarm() -> None:  # Python itself tries again after EINTR
+        signal.signal(signal.SIGALRM, lambda number, frame: None)
+        with tree.connect() as connection:
+            connection.write(ENDLESS)
+            signal.setitimer(signal.ITIMER_REAL, 0.05)
+            connection.read()
+
+    with fails("ECANCELED"):
+        in_child(read_with_an_alarm)
 
 
 def test_statements_before_the_error_stay_done(tree: Tree) -> None:

@@ -77,6 +77,14 @@ def test_echo_shows_an_error_from_write(tree: Tree, shell: list[str]) -> None:
     assert done.stderr != ""
 
 
+@pytest.mark.parametrize("cat", ["cat", "busybox cat"])
+def test_cat_shows_the_error_of_what_a_read_runs(tree: Tree, shell: list[str], cat: str) -> None:
+    script = f"exec 3<> query; echo 'SELECT * FROM nowhere' >&3; {cat} <&3"
+    done = sh(shell, script, tree)
+    assert "No such file or directory" in done.stderr
+    assert (done.stdout, done.returncode) == ("", 1)
+
+
 @pytest.mark.parametrize("text", ["SELEC 1", "SELEC 1;"])
 def test_cat_result_exits_1_after_a_failed_batch(tree: Tree, shell: list[str], text: str) -> None:
     done = sh(shell, 'echo "$1" > query 2> /dev/null; cat result || cat error', tree, text)

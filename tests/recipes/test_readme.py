@@ -16,7 +16,7 @@ from tests.sessions import SHOWN_ROOT, exchanges, sessions, typed
 PAGE = RECIPES.with_name("README.md")
 SESSIONS = {
     f"{needs}-{name}".lstrip("-"): (needs, text)
-    for needs in ("", "events", "image")
+    for needs in ("", "events", "image", "sessions")
     for name, text in sessions([PAGE], f"run by a test{needs and f'; needs {needs}'}")
 }
 
