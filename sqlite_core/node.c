@@ -297,7 +297,7 @@ struct ksql_node *node_new(const struct entry *entry, char *object)
 	node->head.leads_to_metrics =
 		entry == &root_entry ||
 		(is_metrics(entry) && is_dir_entry(entry));
-	node->head.is_made_in = entry->make != NULL;
+	node->head.is_made_in = entry->make;
 	node->head.is_sticky = entry->sticky;
 	return node;
 }

@@ -43,8 +43,7 @@ struct session {
 	/* What the file "status" and "error" will say. */
 	uint64_t changes;
 	int64_t ns; /* spent so far */
-	sqlite3_int64
-		rowid; /* inserted last, when the directory was given back */
+	sqlite3_int64 rowid; /* inserted last, as of session_leave() */
 	int sqlite; /* code of the failure */
 	struct buf error;
 	struct rows rows; /* of a batch's last statement that has columns */

@@ -84,15 +84,17 @@ void session_dir_publish(struct session_dir *d, struct outcome *o)
 
 /* --- taking turns -------------------------------------------------------- */
 
+/* Never of one that was cleared: nobody would clear it again. */
 static bool try_take(struct session_dir *d)
 {
-	bool taken;
+	bool free;
 
 	port_spin_lock(&d->db->lock);
-	taken = !d->taken;
-	d->taken = true;
+	free = !d->taken && !d->cleared;
+	if (free)
+		d->taken = true;
 	port_spin_unlock(&d->db->lock);
-	return taken;
+	return free;
 }
 
 int session_dir_take(struct session_dir *d)
@@ -130,14 +132,16 @@ void session_dir_give(struct session_dir *d)
 {
 	struct ksql_db *db = d->db;
 	struct session *s;
+	bool ended;
 
 	for (;;) {
 		port_spin_lock(&db->lock);
 		s = d->left;
+		ended = !d->cleared && session_dir_is_removed(d);
+		if (!s && !ended)
+			break;
 		if (s)
 			d->left = s->next_left;
-		else if (d->cleared || !session_dir_is_removed(d))
-			break;
 		else
 			d->cleared = true;
 		port_spin_unlock(&db->lock);
