@@ -19,6 +19,7 @@ POLL_READ, POLL_WRITE, POLL_CHANGED = 1, 2, 4
 MODE_UNSET = 0xFFFFFFFF
 ROOT = Path(__file__).resolve().parents[2]
 MIB = 1 << 20
+MODE_UNSET = 0xFFFFFFFF
 
 
 def library_path() -> Path:
