@@ -16,7 +16,6 @@ from typing import Any, NoReturn
 
 READ, WRITE, BOTH = 1, 2, 3
 POLL_READ, POLL_WRITE, POLL_CHANGED = 1, 2, 4
-MODE_UNSET = 0xFFFFFFFF
 ROOT = Path(__file__).resolve().parents[2]
 MIB = 1 << 20
 MODE_UNSET = 0xFFFFFFFF
