@@ -310,6 +310,40 @@ static const char *rowid_name(const struct import *i)
 /* So many columns in one pass over the table: their conditions nest. */
 #define AT_ONCE 32
 
+/*
+ * And so many rows in one statement: until it has ended SQLite keeps all pages
+ * that it changes as they were, in case it fails, which would be the table once
+ * more.
+ */
+#define ROWS_AT_ONCE 1024
+
+/* Run what @sql holds, which is then empty, for rows from @first to @last. */
+static int run_rows(struct load *l, struct buf *sql, uint64_t first,
+		    uint64_t last, struct fault *f)
+{
+	sqlite3 *lite = l->conn->lite;
+	sqlite3_stmt *stmt = NULL;
+	int rc = SQLITE_OK, err = 0;
+
+	buf_putc(sql, '\0');
+	if (sql->failed)
+		err = no_memory(f);
+	else
+		rc = sqlite3_prepare_v2(lite, sql->data, -1, &stmt, NULL);
+	buf_free(sql);
+	while (!rc && !err && first <= last) {
+		sqlite3_bind_int64(stmt, 1, (sqlite3_int64)first);
+		first += ROWS_AT_ONCE;
+		sqlite3_bind_int64(stmt, 2, (sqlite3_int64)first - 1);
+		sqlite3_step(stmt);
+		rc = sqlite3_reset(stmt);
+	}
+	if (rc)
+		err = conn_fault(l->conn, rc, f);
+	sqlite3_finalize(stmt);
+	return err;
+}
+
 /* Convert some columns, from *@next on; 0 if there are none left. */
 static int convert_some(struct load *l, int *next, struct fault *f)
 {
@@ -338,13 +372,14 @@ static int convert_some(struct load *l, int *next, struct fault *f)
 	buf_putc(&set, ')');
 	set.failed |= where.failed;
 	buf_free(&where);
-	if (rowid)
-		buf_printf(&set, " AND %s BETWEEN %llu AND %llu", rowid,
-			   (unsigned long long)first, (unsigned long long)last);
-	if (n)
+	if (!n) {
+		buf_free(&set);
+		return 0;
+	}
+	if (!rowid)
 		return run_buf(l, &set, f) ? f->err : 1;
-	buf_free(&set);
-	return 0;
+	buf_printf(&set, " AND %s BETWEEN ?1 AND ?2", rowid);
+	return run_rows(l, &set, first, last, f) ? f->err : 1;
 }
 
 /*

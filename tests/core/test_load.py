@@ -809,6 +809,19 @@ def test_a_late_contradiction_keeps_every_text(db: Db) -> None:
                     " = 'texttexttexttext'") == "30001"  # fmt: skip
 
 
+def test_a_table_takes_its_own_memory_and_little_more(db: Db) -> None:
+    # Reals whose text is not their shortest, and integers that turn out to be text: every row
+    # is converted at the end.
+    lines = (f"{i},{i}.500,{i % 97},{'text ' * 20}" for i in range(100_000))
+    make(db, "a,b,c,d\n" + "\n".join(lines) + "\n100000,0.5,007,x\n", "t.csv")
+    assert types(db) == {"a": "INTEGER", "b": "REAL", "c": "TEXT", "d": "TEXT"}
+    assert db.value("SELECT count(*) FROM t WHERE typeof(b) = 'real' AND typeof(c) = 'text'") == (
+        "100001"
+    )
+    assert db.usage()[0] * 4096 > 12 * MIB
+    assert db.memory("peak") - db.memory("held") < 4 * MIB
+
+
 def test_columns_may_have_the_names_of_rowids(db: Db) -> None:
     make(db, "rowid,oid,_rowid_\n1,1.50,\\xAB\nx,2,\\x00\n")
     assert list(types(db).values()) == ["TEXT", "REAL", "BLOB"]
