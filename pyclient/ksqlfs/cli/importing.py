@@ -1,9 +1,16 @@
 # SPDX-License-Identifier: MIT OR GPL-2.0-only
-"""`ksqlctl import`."""
+"""`ksqlctl import`.
+
+The tree's own `import/` and `insert.*` take the file, find the types of a new table and put the
+rows in.  What they have no words for, --text and --replace, is done by SQL.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import json
+import os
 import shutil
 import sys
 import tempfile
@@ -17,18 +24,22 @@ import click
 
 from ksqlfs.cli.failure import refused, unreadable
 from ksqlfs.cli.files import bar
-from ksqlfs.cli.reading import CsvReader, NdjsonReader, Reader, Record, guess_types
+from ksqlfs.cli.reading import CsvReader, NdjsonReader, Reader, Record, find_columns
 from ksqlfs.cli.render import Value, counted, quote
 from ksqlfs.cli.session import Session, hint, pass_session
 from ksqlfs.cli.tables import complete_table
 from ksqlfs.errors import DatabaseError
-from ksqlfs.transfer import read_facts
+from ksqlfs.paths import escape_name, unescape_name
+from ksqlfs.transfer import read_facts, read_text
 
 if TYPE_CHECKING:
     from ksqlfs import Connection
 
 # Values of one INSERT: beyond this nothing is gained.
 _MOST_VALUES = 1000
+_NO_COLUMNS = "nothing says which columns the new table has; make it by SQL first"
+# Bytes of one write.
+_PIECE = 1 << 17
 # By the ending of a file's name, its format.
 _FORMATS = {"csv": "csv", "ndjson": "ndjson", "jsonl": "ndjson"}
 
@@ -76,7 +87,8 @@ def import_(
     ending.  A table that exists gets the rows added, and its columns' types decide what the values
     become.  One that does not is made, with types found from the data.
 
-    In CSV an empty field is NULL, "" is the empty text, and \x with hexadecimal digits a blob.
+    In CSV an empty field is NULL, "" is the empty text, and \x with hexadecimal digits a blob if
+    its column takes blobs.
     """
     if table is None:
         if file == "-":
@@ -96,22 +108,16 @@ def import_(
             reader = CsvReader(source, name, delimiter, columns or _numbered(source, delimiter))
         else:
             reader = CsvReader(source, name, delimiter)
-        create = None
-        if columns is None:
-            types = guess_types(_watched(reader, "look through"), reader.fail, form == "ndjson")
-            if not types:
-                reader.fail("nothing says which columns the new table has; make it by SQL first")
-            columns = list(types)
-            create = _create(table, dict.fromkeys(types, "TEXT") if text else types)
-        db.execute("BEGIN IMMEDIATE")
-        if create:
-            db.execute(create)
-        elif replace:
-            db.execute(f"DELETE FROM {quote(table)}")
-        rows = _insert(db, table, columns, reader)
-        db.execute("COMMIT")
+        created = columns is None
+        target = _target(db, table, columns, form)
+        if target and not (text if created else replace):
+            plain = delimiter == "," and not no_header
+            pieces = _pieces(source, reader) if plain else _as_csv(reader)
+            rows = _feed(db, target, pieces, reader, columns)
+        else:
+            rows = _by_sql(db, table, columns, reader, replace)
     if as_json:
-        click.echo(json.dumps({"table": table, "rows": rows, "created": create is not None}))
+        click.echo(json.dumps({"table": table, "rows": rows, "created": created}))
     else:
         hint(f"{counted(rows, 'row')} into {table}")
 
@@ -128,10 +134,137 @@ def _numbered(source: BinaryIO, delimiter: str) -> list[str]:
     return [f"c{number}" for number in range(1, width + 1)]
 
 
-def _create(table: str, types: dict[str, str]) -> str:
-    """The SQL that makes the table."""
-    columns = (f"{quote(name)} {kind}".rstrip() for name, kind in types.items())
-    return f"CREATE TABLE {quote(table)}({', '.join(columns)})"
+# By the tree's files
+
+
+def _target(db: Connection, table: str, columns: list[str] | None, form: str) -> Path | None:
+    """The file of the tree that takes the rows, None if only SQL can (a view with triggers)."""
+    if columns is None:
+        return db.root / "import" / f"{escape_name(table)}.{form}"
+    sql = "SELECT name FROM pragma_table_list WHERE schema = 'main' AND name = ? COLLATE NOCASE"
+    for (name,) in db.execute(sql, (table,)):
+        path = db.root / "tables" / escape_name(name) / f"insert.{form}"
+        if path.exists():
+            return path
+    return None
+
+
+def _pieces(source: BinaryIO, reader: Reader) -> Iterator[bytes]:
+    """The file as it is."""
+    source.seek(0)
+    with bar("import", reader.size) as shown:
+        while piece := source.read(_PIECE):
+            yield piece
+            shown.update(len(piece))
+
+
+def _as_csv(reader: Reader) -> Iterator[bytes]:
+    """The records of another dialect as CSV with a header."""
+    header: tuple[str, ...] | None = None
+    text = ""
+    for columns, values in _watched(reader, "import"):
+        if header is None:
+            header = columns
+            text = ",".join(map(_field, header)) + "\n"
+        text += ",".join(map(_field, values)) + "\n"
+        if len(text) >= _PIECE:
+            yield text.encode()
+            text = ""
+    yield text.encode()
+
+
+def _field(value: Value) -> str:
+    if value is None:
+        return ""
+    text = f"\\x{value.hex()}" if isinstance(value, bytes) else str(value)
+    if text and not any(mark in text for mark in ',"\r\n'):
+        return text
+    return '"' + text.replace('"', '""') + '"'
+
+
+def _feed(
+    db: Connection,
+    target: Path,
+    pieces: Iterator[bytes],
+    reader: Reader,
+    columns: list[str] | None,
+) -> int:
+    """Write to a file of the tree; how many rows it took."""
+    try:
+        file = os.open(target, os.O_WRONLY | (os.O_CREAT | os.O_EXCL if columns is None else 0))
+    except OSError as error:
+        sentence = f"{target}: {error.strerror}; nothing is imported"
+        raise refused(sentence, error.errno) from error
+    written = 0
+    try:
+        try:
+            for piece in pieces:
+                view = memoryview(piece)
+                while view:
+                    view = view[os.write(file, view) :]
+                written += len(piece)
+        except BaseException:
+            _give_up(file)
+            raise
+        os.close(file)
+    except OSError as error:
+        if error.errno == errno.EINVAL:
+            _explain(reader, target, columns)
+        said = read_text(db.root / "error").partition("\n")[0]
+        where = ", " if said.startswith("line ") else ": "
+        sentence = f"{reader.name}{where}{said}; nothing is imported"
+        raise refused(sentence, error.errno) from error
+    if not written:  # no outcome tells of that
+        _explain(reader, target, columns)
+        return 0
+    return int(read_facts(db.root / "status")["rows"])
+
+
+def _give_up(file: int) -> None:
+    """Close it such that what was written is not taken for all: a NUL is in no row."""
+    with contextlib.suppress(OSError):
+        os.write(file, b"\0")
+    with contextlib.suppress(OSError):
+        os.close(file)
+
+
+def _explain(reader: Reader, target: Path, columns: list[str] | None) -> None:
+    """Say what is wrong with a file, and what to do about it, if that can be found."""
+    known = None if columns is None else {name.lower() for name in columns}
+    named = False
+    for keys, _ in reader.records():
+        named |= bool(keys)
+        for key in keys:
+            if known is not None and key.lower() not in known:
+                reader.fail(
+                    f"the table {unescape_name(target.parent.name)!r} has no column {key!r};"
+                    f" it has {', '.join(columns or ())}"
+                )
+    if not named and columns is None:
+        reader.fail(_NO_COLUMNS)
+
+
+# By SQL
+
+
+def _by_sql(
+    db: Connection, table: str, columns: list[str] | None, reader: Reader, replace: bool
+) -> int:
+    """Insert the rows by statements, into a new table of text or in the old ones' place."""
+    create = None
+    if columns is None:
+        columns = find_columns(_watched(reader, "look through"), reader.fail)
+        if not columns:
+            reader.fail(_NO_COLUMNS)
+        create = ", ".join(f"{quote(name)} TEXT" for name in columns)
+    db.execute("BEGIN IMMEDIATE")
+    if create:
+        db.execute(f"CREATE TABLE {quote(table)}({create})")
+    elif replace:
+        db.execute(f"DELETE FROM {quote(table)}")
+    rows = _insert(db, table, columns, reader)
+    db.execute("COMMIT")
+    return rows
 
 
 @dataclass

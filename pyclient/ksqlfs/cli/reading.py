@@ -19,8 +19,6 @@ from ksqlfs.cli.request import from_json
 Record = tuple[tuple[str, ...], list[Value]]
 
 _BLOB = re.compile(r"\\x((?:[0-9a-f]{2})*)")
-_INTEGER = re.compile(r"-?(?:0|[1-9][0-9]{0,18})")
-_REAL = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+(?:[eE][-+]?[0-9]+)?|[eE][-+]?[0-9]+)")
 
 
 class Reader(Protocol):
@@ -214,48 +212,11 @@ class NdjsonReader(_Lines):
             self.fail(f"the value of {key!r} {error}")
 
 
-def guess_types(
-    records: Iterable[Record], fail: Callable[[str], NoReturn], typed: bool
-) -> dict[str, str]:
-    """The columns of the records in the order of their appearance, and their types.
-
-    `typed` says that values are what they are; otherwise a text may stand for a number.  A column
-    with values of several kinds, which all must be kept as they are, has no type.
-    """
-    kind = _kind if typed else _kind_of_field
-    seen: dict[str, set[str]] = {}
-    for keys, values in records:
-        for key, value in zip(keys, values, strict=True):
-            if key not in seen:
-                if key.lower() in map(str.lower, seen):
-                    fail(f"{key!r} and another column differ in case alone; rename one")
-                seen[key] = set()
-            seen[key].add(kind(value))
-    return {key: _type(kinds - {""}, typed) for key, kinds in seen.items()}
-
-
-def _type(kinds: set[str], typed: bool) -> str:
-    if not kinds or (not typed and "TEXT" in kinds and "BLOB" not in kinds):
-        return "TEXT"
-    if kinds == {"INTEGER", "REAL"}:
-        return "REAL"
-    return kinds.pop() if len(kinds) == 1 else ""
-
-
-def _kind(value: Value) -> str:
-    """What a value is, nothing for NULL."""
-    return _KINDS[type(value)]
-
-
-def _kind_of_field(value: Value) -> str:
-    """What a field of a CSV can become without loss, nothing for an empty one."""
-    if not isinstance(value, str):
-        return _KINDS[type(value)]
-    if _INTEGER.fullmatch(value):
-        return "INTEGER" if -(2**63) <= int(value) < 2**63 else "TEXT"
-    if _REAL.fullmatch(value):
-        return "REAL"
-    return "TEXT" if value else ""
-
-
-_KINDS = {type(None): "", int: "INTEGER", float: "REAL", str: "TEXT", bytes: "BLOB"}
+def find_columns(records: Iterable[Record], fail: Callable[[str], NoReturn]) -> list[str]:
+    """The columns of the records in the order of their appearance."""
+    seen: dict[str, str] = {}
+    for keys, _ in records:
+        for key in keys:
+            if seen.setdefault(key.lower(), key) != key:
+                fail(f"{key!r} and another column differ in case alone; rename one")
+    return list(seen.values())
