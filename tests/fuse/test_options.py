@@ -157,9 +157,11 @@ def test_names_are_shown_as_they_are(servers: Servers, source: str) -> None:
 def test_a_remount_changes_limits_that_begin_later(servers: Servers) -> None:
     tree = servers.foreground("-o", "timeout=1000,busy=7")
     before = limits(tree)
-    done = ctl("mount", "-o", "remount,timeout=2000,size=1m", tree.root)
+    done = ctl("mount", "-o", "remount,timeout=2000,size=1m,sessions=0", tree.root)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-    assert limits(tree) == {**before, "timeout": 2000, "size": 1 << 20}
+    assert limits(tree) == {**before, "timeout": 2000, "size": 1 << 20, "sessions": 0}
+    with fails("EDQUOT"):
+        (tree / "sessions/one").mkdir()
 
 
 def test_a_remount_makes_it_read_only_and_back(servers: Servers) -> None:

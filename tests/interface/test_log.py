@@ -83,11 +83,18 @@ def test_every_kind_of_failure_is_logged(fresh: Tree) -> None:
         (fresh / "image").write_bytes(b"no database at all" * 10)
     with fails("EINVAL"):
         fresh.run("BEGIN")
+    with fails("EINVAL"), fresh.batch("import/ragged.csv", os.O_CREAT) as file:
+        file.write("a,b\n1\n")
+    fresh.run("CREATE TABLE t(a); CREATE VIEW v AS SELECT a FROM t; DROP TABLE t")
+    with fails("ENOENT"):
+        fresh.read("views/v/value")
     assert [head["errno"] for head in heads(fresh.text("log"))] == [
         "EINVAL",
         "EINVAL",
         "EUCLEAN",
         "EINVAL",
+        "EINVAL",
+        "ENOENT",
     ]
 
 

@@ -117,8 +117,11 @@ def test_what_is_shown_mounts_the_same_again(mount: Mounter) -> None:
 def test_remount_changes_limits(mount: Mounter) -> None:
     tree = mount()
     tree.run("CREATE TABLE t(a); INSERT INTO t VALUES(1)")
-    done = mount_program("-o", "remount,timeout=300,max_result=9000", tree.root)
+    done = mount_program("-o", "remount,timeout=300,max_result=9000,sessions=1", tree.root)
     assert (done.returncode, done.stderr) == (0, "")
+    (tree / "sessions/one").mkdir()
+    with fails("EDQUOT"):
+        (tree / "sessions/two").mkdir()
     assert shown(tree)["timeout"] == "300"
     with fails("ETIMEDOUT"):
         tree.run(ENDLESS + ";")
