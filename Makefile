@@ -47,11 +47,14 @@ KVM ?=
 # What `make vm` runs instead of a shell. Taken as it is: quotes and dollars are the command's own.
 RUN ?=
 # Which tests run in the VM, on the FUSE mount, in user space; and further options of pytest. Not in
-# the VM, where a process takes long to start: how ksqlctl and the shell functions take options, read
-# files and fill terminals, which no host has a part in; and programs that take half a minute there.
-VM_TESTS ?= $(wildcard tests/interface tests/kernel tests/client) \
-	$(wildcard $(addprefix tests/cli/test_,module.py query.py status.py)) \
-	$(wildcard $(addprefix tests/recipes/test_,files.py metrics.py query.py readme.py wait.py)) \
+# the VM, where a process takes long to start: what no host has a part in (how the client finds a
+# tree and turns values and errors, how ksqlctl and the shell functions take options, read files and
+# fill terminals), and programs that take half a minute there.
+VM_TESTS ?= $(wildcard tests/interface tests/kernel) \
+	$(wildcard $(addprefix tests/client/test_,again.py dbapi.py sharing.py sqlalchemy.py \
+		streaming.py transactions.py tree.py)) \
+	$(wildcard $(addprefix tests/cli/test_,module.py status.py)) \
+	$(wildcard $(addprefix tests/recipes/test_,query.py readme.py wait.py)) \
 	$(wildcard $(addprefix tests/tools/test_,files.py monitoring.py readers.py))
 FUSE_TESTS ?= $(wildcard tests/interface tests/client tests/cli tests/recipes tests/fuse tests/tools)
 CORE_TESTS ?= tests/core
