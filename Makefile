@@ -55,7 +55,8 @@ VM_TESTS ?= $(wildcard tests/interface tests/kernel) \
 		streaming.py transactions.py tree.py)) \
 	$(wildcard $(addprefix tests/cli/test_,module.py status.py)) \
 	$(wildcard $(addprefix tests/recipes/test_,query.py readme.py wait.py)) \
-	$(wildcard $(addprefix tests/tools/test_,files.py monitoring.py readers.py))
+	$(wildcard $(addprefix tests/tools/test_,files.py flights.py monitoring.py \
+		readers.py))
 FUSE_TESTS ?= $(wildcard tests/interface tests/client tests/cli tests/recipes tests/fuse tests/tools)
 CORE_TESTS ?= tests/core
 PYTEST_OPTIONS ?=
