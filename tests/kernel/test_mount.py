@@ -109,7 +109,7 @@ def test_sizes_have_suffixes_as_those_of_tmpfs(mount: Mounter, text: str, size: 
 
 
 def test_what_is_shown_mounts_the_same_again(mount: Mounter) -> None:
-    first = mount(timeout=1234, size="3m", mode="0755", busy=7)
+    first = mount(timeout=1234, size="3m", mode="0755", metrics_mode="0440", busy=7)
     ours = {key: value for key, value in shown(first).items() if key in OPTIONS}
     assert shown(mount(**ours)) == shown(first)
 
@@ -130,10 +130,11 @@ def test_remount_changes_limits(mount: Mounter) -> None:
     assert tree.text("tables/t/data.csv") == "a\n1\n"
 
 
-def test_a_wrong_remount_changes_nothing(mount: Mounter) -> None:
+@pytest.mark.parametrize("wrong", ["nosuch=1", "mode=0700", "metrics_mode=0444"])
+def test_a_wrong_remount_changes_nothing(mount: Mounter, wrong: str) -> None:
     tree = mount(timeout=1234)
     before = shown(tree)
-    assert mount_program("-o", "remount,timeout=99,nosuch=1", tree.root).returncode != 0
+    assert mount_program("-o", f"remount,timeout=99,{wrong}", tree.root).returncode != 0
     assert shown(tree) == before
     tree.works()
 
