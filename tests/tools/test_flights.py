@@ -25,7 +25,7 @@ from tests.tools.programs import run
 
 NAMES = ["airlines", "airports", "planes", "weather", "flights"]
 # The VM is emulated: so many of the flights are enough there.
-PART = 60_000
+PART = 30_000
 WHOLE = 336_776
 
 
