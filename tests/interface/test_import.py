@@ -64,6 +64,41 @@ def test_the_shell_makes_one(tree: Tree, shell: list[str]) -> None:
     assert ended.stdout == "a,b\n1,x\n"
 
 
+def test_several_programs_write_one_file(tree: Tree, shell: list[str]) -> None:
+    script = "( echo a,b; sleep 0.1; printf '1,'; /bin/echo x; echo 2,y | cat ) > import/t.csv"
+    subprocess.run([*shell, "-c", script], cwd=tree.root, check=True)
+    assert tree.text("tables/t/data.csv") == "a,b\n1,x\n2,y\n"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["busybox", "cp", "{source}", "{target}"],
+        ["dd", "if={source}", "of={target}", "bs=7", "status=none"],
+        ["python3", "-c", "import shutil; shutil.copyfile('{source}', '{target}')"],
+        ["sh", "-c", "cat '{source}' >> '{target}'"],
+        ["tee", "{target}"],
+    ],
+    ids=lambda command: command[0],
+)
+def test_other_programs_copy(tree: Tree, tmp_path: Path, command: list[str]) -> None:
+    source = tmp_path / "t.csv"
+    source.write_text("a,b\n" + "".join(f'{i},"x\ny"\n' for i in range(1000)))
+    words = [word.format(source=source, target=tree / "import/t.csv") for word in command]
+    with source.open() as file:
+        subprocess.run(words, stdin=file, stdout=subprocess.DEVNULL, check=True)
+    assert tree.value("SELECT count(*) || sum(a) || max(b) FROM t") == "1000499500x\ny"
+
+
+def test_who_gives_up_writes_a_nul(tree: Tree) -> None:
+    file = tree.batch("import/t.csv", NEW)
+    file.write('a,b\n1,2\n3,"4')
+    file.write(b"\0")
+    with fails("EINVAL"):
+        file.close()
+    assert tree.tables() == []
+
+
 def test_ndjson(tree: Tree, tmp_path: Path) -> None:
     source = tmp_path / "t.ndjson"
     source.write_text(
