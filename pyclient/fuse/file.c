@@ -200,6 +200,7 @@ static int open_node(fuse_req_t req, struct node *node, int how,
 	of->written = of->batch && !ksql_node_is_stream(node->node);
 	of->opener = who.pid;
 	__atomic_fetch_add(&node->openings, 1, __ATOMIC_RELAXED);
+	nodes_open(node);
 	*out = of;
 	return 0;
 }
@@ -248,7 +249,7 @@ static int make_and_open(fuse_req_t req, struct ksql_node *dir,
 				&caller, false, &made);
 	if (err)
 		return err;
-	*node = nodes_enter(made, FUSE_ROOT_ID, name);
+	*node = nodes_enter(made, FUSE_ROOT_ID, name, 0);
 	if (!*node)
 		return -ENOMEM;
 	err = open_node(req, *node, how, &caller, of);

@@ -39,7 +39,9 @@ struct open_file;
  * @name: of a directory: by which it was looked up there; owned; or NULL
  * @generation: never the same for two nodes of this machine's mounts, as far as
  *	chance can tell; never changes
- * @next: in its bucket; under nodes.c's lock
+ * @thread: of a file: who looked it up; never changes
+ * @listed: it is in its bucket; under nodes.c's lock
+ * @next: in its bucket; likewise
  */
 struct node {
 	struct ksql_node *node;
@@ -48,6 +50,8 @@ struct node {
 	uint32_t generation;
 	fuse_ino_t parent;
 	char *name;
+	pid_t thread;
+	bool listed;
 	struct node *next;
 };
 
@@ -188,7 +192,8 @@ void file_wake_pollers(struct host *host);
 /* nodes.c */
 int nodes_init(void);
 struct node *nodes_enter(struct ksql_node *node, fuse_ino_t parent,
-			 const char *name);
+			 const char *name, pid_t thread);
+void nodes_open(struct node *node);
 double nodes_timeout(const struct node *node);
 void nodes_refresh(struct host *host);
 void nodes_forget(struct node *node, uint64_t lookups);

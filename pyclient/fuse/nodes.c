@@ -19,7 +19,8 @@
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct node
-	*buckets[BUCKETS]; /* directories, by the engine's number; under lock */
+	*buckets[BUCKETS]; /* those that may be found again, by the engine's
+			    * number; under lock */
 static uint32_t generation; /* the last one given; under lock */
 
 /* Names of directories are the kernel's to keep: so long that it is for ever. */
@@ -35,12 +36,47 @@ static struct node **bucket_of(const struct ksql_node *node)
  * nor by the name alone, which a directory that is made has in common with the
  * one that was removed.
  */
-static struct node *find(struct node *n, const struct ksql_node *node)
+static bool is_same(const struct ksql_node *a, const struct ksql_node *b)
 {
-	while (n && (ksql_node_ino(n->node) != ksql_node_ino(node) ||
-		     !ksql_node_same(n->node, node)))
+	return ksql_node_ino(a) == ksql_node_ino(b) && ksql_node_same(a, b);
+}
+
+/*
+ * Each open file is to have an inode of its own, but the kernel asks twice for a
+ * name whose node is another one than it knows.  So a file's node is found again
+ * as long as it was never opened, by the thread that had it before: that one is
+ * not about to open it elsewhere.  (0: a thread that we cannot tell.)
+ */
+static struct node *find(struct node *n, const struct ksql_node *node,
+			 pid_t thread)
+{
+	bool is_dir = ksql_node_is_dir(node);
+
+	while (n && !(is_same(n->node, node) &&
+		      (is_dir || (thread && n->thread == thread))))
 		n = n->next;
 	return n;
+}
+
+static void list(struct node *n)
+{
+	struct node **bucket = bucket_of(n->node);
+
+	n->next = *bucket;
+	*bucket = n;
+	n->listed = true;
+}
+
+static void unlist(struct node *n)
+{
+	struct node **at = bucket_of(n->node);
+
+	if (!n->listed)
+		return;
+	while (*at != n)
+		at = &(*at)->next;
+	*at = n->next;
+	n->listed = false;
 }
 
 /* Where to begin must differ between the mounts of a machine: see client.c. */
@@ -56,18 +92,17 @@ int nodes_init(void)
  * @node: of ksql_lookup(); the caller's count of it is taken over
  * @parent: the directory's id
  * @name: by which it was looked up
+ * @thread: who did
  *
  * Return: a node with one lookup more, or NULL (no memory).
  */
 struct node *nodes_enter(struct ksql_node *node, fuse_ino_t parent,
-			 const char *name)
+			 const char *name, pid_t thread)
 {
-	struct node **bucket = bucket_of(node), *n = NULL;
-	bool is_dir = ksql_node_is_dir(node);
+	struct node *n;
 
 	pthread_mutex_lock(&lock);
-	if (is_dir)
-		n = find(*bucket, node);
+	n = find(*bucket_of(node), node, thread);
 	if (n) {
 		n->lookups++;
 		goto put_node;
@@ -78,12 +113,12 @@ struct node *nodes_enter(struct ksql_node *node, fuse_ino_t parent,
 	n->node = node;
 	n->lookups = 1;
 	n->generation = ++generation;
-	if (is_dir) {
+	n->thread = thread;
+	if (ksql_node_is_dir(node)) {
 		n->parent = parent;
 		n->name = strdup(name); /* without it the name is not kept */
-		n->next = *bucket;
-		*bucket = n;
 	}
+	list(n);
 	pthread_mutex_unlock(&lock);
 	return n;
 
@@ -96,23 +131,27 @@ put_node:
 /** nodes_forget() - the kernel forgets so many lookups; the last frees the node. */
 void nodes_forget(struct node *node, uint64_t lookups)
 {
-	struct node **at = bucket_of(node->node);
 	bool last;
 
 	pthread_mutex_lock(&lock);
 	node->lookups -= lookups;
 	last = !node->lookups;
-	if (last && ksql_node_is_dir(node->node)) {
-		while (*at != node)
-			at = &(*at)->next;
-		*at = node->next;
-	}
+	if (last)
+		unlist(node);
 	pthread_mutex_unlock(&lock);
 	if (!last)
 		return;
 	ksql_node_put(node->node);
 	free(node->name);
 	free(node);
+}
+
+/** nodes_open() - a file is opened: its node is not found again */
+void nodes_open(struct node *node)
+{
+	pthread_mutex_lock(&lock);
+	unlist(node);
+	pthread_mutex_unlock(&lock);
 }
 
 /**

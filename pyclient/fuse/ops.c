@@ -76,7 +76,8 @@ struct fuse_entry_param ops_entry(struct host *host, const struct node *node)
 static void reply_entry(fuse_req_t req, struct ksql_node *found,
 			fuse_ino_t parent, const char *name)
 {
-	struct node *node = nodes_enter(found, parent, name);
+	struct node *node =
+		nodes_enter(found, parent, name, fuse_req_ctx(req)->pid);
 	struct fuse_entry_param entry;
 
 	if (!node) {
