@@ -169,7 +169,6 @@ static void record(struct conn *c, struct tracked *t, enum change_op op,
 	struct row_change one = { .table = t, .op = op, .rowid = rowid };
 	struct buf *rows = &c->changes.rows;
 
-	begin_recording(c);
 	if (!rows->failed && rows->len < ROWS_MAX * sizeof(one))
 		buf_add(rows, &one, sizeof(one));
 	else
@@ -185,6 +184,7 @@ static void row_changed(void *arg, sqlite3 *lite, int op, const char *schema,
 	(void)lite;
 	if (strcmp(schema, "main") != 0)
 		return;
+	begin_recording(c); /* first: it keeps what is found */
 	t = tracked_read(c->db, table);
 	if (!t)
 		return;
@@ -351,6 +351,8 @@ void changes_run(struct conn *c, const char *targets, struct run_changes *r)
 	struct conn_changes *ch = &c->changes;
 
 	r->failed = false;
+	if (ch->savepoints.len && sqlite3_get_autocommit(c->lite))
+		drop_savepoints(c, 0); /* of one that had nothing to commit */
 	if (!targets)
 		return;
 	if (sqlite3_txn_state(c->lite, "main") == SQLITE_TXN_NONE)

@@ -331,8 +331,9 @@ void fault_as_lines(const struct fault *f, const char *sql, size_t len,
 	put_one_line(out, fault_words(f));
 	if (sql && len)
 		put_statement(&text, sql, len, f->offset);
+	/* Without memory it may end in the middle of a line. */
 	for (i = 0; i < text.len; i = next) {
-		for (next = i; text.data[next++] != '\n';)
+		for (next = i; next < text.len && text.data[next++] != '\n';)
 			;
 		buf_putc(out, '\t');
 		buf_add(out, text.data + i, next - i);

@@ -124,9 +124,7 @@ static int create(struct load *l, struct fault *f)
 {
 	struct buf sql = { 0 };
 
-	/* Our own statements may be longer; nobody else has this connection. */
-	l->conn->tainted = true;
-	sqlite3_limit(l->conn->lite, SQLITE_LIMIT_SQL_LENGTH, 1 << 26);
+	l->conn->tainted = true; /* declare() says why */
 	load_put(&sql, "CREATE TABLE main.@", l->table);
 	put_columns(l, &sql, false);
 	return run_buf(l, &sql, f);

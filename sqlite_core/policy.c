@@ -230,13 +230,17 @@ static const struct {
 	{ SQLITE_LIMIT_WORKER_THREADS, 0 },
 };
 
-static void set_limits(sqlite3 *lite, uint32_t max_sql)
+/*
+ * Not the length of a statement: who takes it from a user knows max_sql=.  SQLite
+ * would hold the statements in the schema to that as well, and a database whose
+ * max_sql= becomes less could not be read.
+ */
+static void set_limits(sqlite3 *lite)
 {
 	size_t i;
 
 	for (i = 0; i < sizeof(limits) / sizeof(limits[0]); i++)
 		sqlite3_limit(lite, limits[i].limit, limits[i].value);
-	sqlite3_limit(lite, SQLITE_LIMIT_SQL_LENGTH, (int)max_sql);
 }
 
 /* --- hardening ----------------------------------------------------------- */
@@ -260,7 +264,7 @@ static int install(struct conn *c)
 	size_t i;
 	int rc;
 
-	set_limits(c->lite, db_options(c->db).max_sql);
+	set_limits(c->lite);
 	for (i = 0; i < sizeof(config) / sizeof(config[0]); i++)
 		sqlite3_db_config(c->lite, config[i].option, config[i].on,
 				  NULL);

@@ -298,6 +298,23 @@ def test_every_allocation_fails(faults: Faults, name: str, every: bool, sanitize
     assert failed
 
 
+@pytest.mark.parametrize("length", range(120, 134))
+def test_a_failed_statement_that_just_fits_into_memory(faults: Faults, length: int) -> None:
+    """Its lines are told apart where no newline ends them any more."""
+    sql = "SELECT ".ljust(length, "x")
+    with running(faults.lib) as engine:
+        db = engine.db()
+        for every in (False, True):
+            for count in range(400):
+                with faults.after(count, every):
+                    code, _ = attempt(lambda: db.batch(sql))
+                assert code in (errno.EINVAL, errno.ENOMEM)
+                if not faults.reached:
+                    break
+            else:
+                pytest.fail("it never ended")
+
+
 def test_start(faults: Faults) -> None:
     for every in (False, True):
         for count in points(1000):
