@@ -462,6 +462,21 @@ def test_a_signal_ends_it(db: Db, form: str) -> None:
     assert db.text("tables/t/count") == "0\n"
 
 
+def test_a_schema_may_be_longer_than_a_statement(engine: Engine) -> None:
+    """Names that came in several rows, or a max_sql= that is less by now, are no damage."""
+    db = engine.db(max_sql=4096)
+    names = ["n" * 3000 + str(i) for i in range(3)]
+    make(db, "".join(json.dumps({name: 1}) + "\n" for name in names), "t.ndjson")
+    assert db.names("tables") == ["t"]
+    assert len(db.cat("tables/t/schema")) > 9000
+    insert(db, json.dumps({names[2]: 2}), form="ndjson")
+    assert db.value("SELECT count(*) FROM t") == "4"
+    db.configure(max_sql=1024)
+    assert db.value("SELECT count(*) FROM t") == "4"
+    db.batch("ALTER TABLE t ADD COLUMN one_more; DROP TABLE t")
+    assert db.names("tables") == []
+
+
 def test_the_time_limit_is_that_of_one_write(engine: Engine) -> None:
     db = engine.db(timeout_ms=100)
     db.batch(ENDLESS)
