@@ -284,6 +284,16 @@ def test_nothing_is_left_of_readers(t: Db) -> None:
         before = now
 
 
+def test_nothing_is_left_of_savepoints(t: Db) -> None:
+    """COMMIT ends them, also where it has nothing to commit."""
+    with t.session() as session:
+        session.ask("BEGIN; SAVEPOINT s; COMMIT;" * 10)
+        before = t.memory("blocks")
+        for _ in range(100):
+            session.ask("BEGIN; SAVEPOINT s; COMMIT;" * 10)
+        assert t.memory("blocks") - before < 4096
+
+
 def test_errors(t: Db) -> None:
     assert errno_of(t.open, "tables/t/changes", WRITE) == errno.EPERM
     with t.open("tables/t/changes") as file:
