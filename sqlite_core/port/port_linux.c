@@ -81,11 +81,11 @@ struct port_entry {
 static DEFINE_PER_CPU(struct port_entry *, port_current);
 
 /* Nanoseconds of the longest section so far. */
-static u64 port_longest;
+static s64 port_longest;
 
-static noinline void port_note_longest(u64 ns)
+static noinline void port_note_longest(s64 ns)
 {
-	u64 longest = READ_ONCE(port_longest);
+	s64 longest = READ_ONCE(port_longest);
 
 	while (ns > longest && !try_cmpxchg(&port_longest, &longest, ns))
 		;
@@ -101,7 +101,7 @@ static void port_section_begin(struct port_entry *entry)
 static struct port_entry *port_section_end(void)
 {
 	struct port_entry *entry = this_cpu_read(port_current);
-	u64 ns = local_clock() - entry->since;
+	s64 ns = local_clock() - entry->since; /* signed: clocks are set */
 
 	if (unlikely(ns > READ_ONCE(port_longest)))
 		port_note_longest(ns);
