@@ -166,12 +166,22 @@ static void keep_size(struct host *host, const struct node *node)
 
 /*
  * Directories' names are the kernel's to keep, which does not ask then whether
- * this client may search those above: of all that are kept the modes are alike.
+ * this client may search those above.  Of these the modes are alike, but for the
+ * root's, which may let more through (metrics_mode=): so one within another
+ * answers for that, which may be forgotten by now.
  */
 static bool may_see(fuse_req_t req, const struct node *node)
 {
-	return node == &host_of(req)->root || !ksql_node_is_dir(node->node) ||
-	       request_may(req, host_of(req)->root.node, X_OK);
+	const struct node *root = &host_of(req)->root;
+	uid_t uid;
+	gid_t gid;
+
+	if (node == root || !ksql_node_is_dir(node->node))
+		return true;
+	return request_may(req, root->node, X_OK) &&
+	       (node->parent == FUSE_ROOT_ID ||
+		ksql_node_owner(node->node, &uid, &gid) ||
+		request_may(req, node->node, X_OK));
 }
 
 /* With an open file the kernel asks for its end, to seek from there. */

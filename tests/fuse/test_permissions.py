@@ -200,6 +200,22 @@ def test_names_that_the_kernel_keeps_are_for_nobody_else(servers: Servers) -> No
     assert WHO["other"].tries(lambda: os.chdir(server / "tables/t")) == "EACCES"
 
 
+def test_who_may_reach_metrics_sees_no_name_that_the_kernel_keeps(servers: Servers) -> None:
+    server = servers.daemon("--allow-other", "-o", f"uid={OWNER},gid={GROUP},metrics_mode=0444")
+    server.run("CREATE TABLE t(a)")
+    (server / "sessions/s").mkdir()
+    assert os.stat(server / "tables/t")
+    for path, outcome in {
+        "metrics/ksqlfs.prom": "ok",
+        "tables": "ok",
+        "tables/t": "EACCES",
+        "tables/t/count": "EACCES",
+        "sessions/s": "EACCES",
+    }.items():
+        assert WHO["other"].tries(lambda path=path: os.stat(server / path)) == outcome, path  # type: ignore[misc]
+        assert WHO["member"].tries(lambda path=path: os.stat(server / path)) == "ok"  # type: ignore[misc]
+
+
 def test_a_dropped_table_is_gone_for_all_at_once(servers: Servers) -> None:
     server = servers.daemon()
     for _ in range(50):
