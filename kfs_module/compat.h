@@ -60,7 +60,7 @@ static inline bool ksqlfs_sb_is_watched(struct super_block *sb)
 #ifndef CONFIG_FSNOTIFY
 	return false;
 #elif KSQLFS_SINCE(6, 10)
-	return READ_ONCE(sb->s_fsnotify_info) != NULL;
+	return READ_ONCE(sb->s_fsnotify_info);
 #else
 	return atomic_long_read(&sb->s_fsnotify_connectors) != 0;
 #endif
@@ -69,7 +69,7 @@ static inline bool ksqlfs_sb_is_watched(struct super_block *sb)
 static inline bool ksqlfs_has_marks(const struct inode *inode)
 {
 #ifdef CONFIG_FSNOTIFY
-	return READ_ONCE(inode->i_fsnotify_marks) != NULL;
+	return READ_ONCE(inode->i_fsnotify_marks);
 #else
 	return false;
 #endif

@@ -6,6 +6,15 @@
 
 #include "port/cstd.h"
 
+/* The last one ends any search. */
+const struct figures_bound figures_bounds[FIGURES_BUCKETS] = {
+	{ 10000, "0.00001" },  { 30000, "0.00003" },  { 100000, "0.0001" },
+	{ 300000, "0.0003" },  { 1000000, "0.001" },  { 3000000, "0.003" },
+	{ 10000000, "0.01" },  { 30000000, "0.03" },  { 100000000, "0.1" },
+	{ 300000000, "0.3" },  { 1000000000, "1" },   { 3000000000, "3" },
+	{ 10000000000, "10" }, { INT64_MAX, "+Inf" },
+};
+
 static void add(uint64_t *to, uint64_t n)
 {
 	__atomic_fetch_add(to, n, __ATOMIC_RELAXED);
@@ -13,12 +22,9 @@ static void add(uint64_t *to, uint64_t n)
 
 void figures_run(struct figures *f, int64_t ns, uint64_t rows)
 {
-#define BOUND(bound, text) bound,
-	static const int64_t bounds[FIGURES_BUCKETS] = { FIGURES_BOUNDS };
-#undef BOUND
 	unsigned int i = 0;
 
-	while (ns > bounds[i])
+	while (ns > figures_bounds[i].ns)
 		i++;
 	add(&f->took[i], 1);
 	add(&f->took_ns, (uint64_t)ns);

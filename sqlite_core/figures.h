@@ -12,24 +12,15 @@
 #include "error.h"
 #include "sqlite3.h"
 
-/* Upper bounds of how long statements took: nanoseconds, and in seconds as text. */
-#define FIGURES_BOUNDS           \
-	BOUND(10000, "0.00001")  \
-	BOUND(30000, "0.00003")  \
-	BOUND(100000, "0.0001")  \
-	BOUND(300000, "0.0003")  \
-	BOUND(1000000, "0.001")  \
-	BOUND(3000000, "0.003")  \
-	BOUND(10000000, "0.01")  \
-	BOUND(30000000, "0.03")  \
-	BOUND(100000000, "0.1")  \
-	BOUND(300000000, "0.3")  \
-	BOUND(1000000000, "1")   \
-	BOUND(3000000000, "3")   \
-	BOUND(10000000000, "10") \
-	BOUND(INT64_MAX, "+Inf")
-
 #define FIGURES_BUCKETS 14u
+
+/* How long a statement of a bucket takes at most. */
+struct figures_bound {
+	int64_t ns;
+	const char *seconds; /* the same, as Prometheus has it */
+};
+
+extern const struct figures_bound figures_bounds[FIGURES_BUCKETS];
 
 struct figures {
 	uint64_t outcomes[ERRNOS]; /* by errno_index() */

@@ -91,8 +91,7 @@ struct node_head {
 	uint32_t users; /* atomic */
 	uint64_t ino;
 	const void *kind; /* the same for all nodes of a kind */
-	const char *
-		object; /* of the node's; NULL: there is but one of that kind */
+	const char *object; /* what it belongs to; NULL: there is but one */
 	bool is_dir, is_stream, is_written;
 	bool has_version; /* it is known when a commit changed it */
 	bool is_metrics; /* metrics/ and the files in it */

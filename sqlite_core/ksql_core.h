@@ -221,11 +221,12 @@ KSQL_API void ksql_db_usage(struct ksql_db *db, uint64_t *pages,
 /**
  * struct ksql_watch - who wants to know of commits; the host's own memory
  * @changed: called once for each commit that changed something, with its
- *	data_version, when others can see it, and before the call that committed returns.  It may run on the
- *	engine's stack with the FPU section open, so with preemption off, and
- *	always runs under a spinlock: it must not sleep, nor call anything of
- *	this header but ksql_poll(), nor watch or unwatch.  Calls for different
- *	commits come one after another, but in no order.
+ *	data_version, when others can see it, and before the call that
+ *	committed returns.  It may run on the engine's stack with the FPU
+ *	section open, so with preemption off, and always runs under a
+ *	spinlock: it must not sleep, nor call anything of this header but
+ *	ksql_poll(), nor watch or unwatch.  Calls for different commits come
+ *	one after another, but in no order.
  * @next: the engine's
  */
 struct ksql_watch {

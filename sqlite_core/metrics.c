@@ -410,9 +410,6 @@ static void put_outcomes(struct buf *out, const struct figures *f)
 /* The sum is read first: it is never more than what the count explains. */
 static void put_durations(struct buf *out, const struct figures *f)
 {
-#define BOUND(bound, text) text,
-	static const char *const bounds[FIGURES_BUCKETS] = { FIGURES_BOUNDS };
-#undef BOUND
 	static const char name[] = "ksqlfs_statement_duration_seconds";
 	uint64_t ns = counted(&f->took_ns), sum = 0;
 	unsigned int i;
@@ -423,8 +420,8 @@ static void put_durations(struct buf *out, const struct figures *f)
 		"histogram");
 	for (i = 0; i < FIGURES_BUCKETS; i++) {
 		sum += counted(&f->took[i]);
-		buf_printf(out, "%s_bucket{le=\"%s\"} %llu\n", name, bounds[i],
-			   (unsigned long long)sum);
+		buf_printf(out, "%s_bucket{le=\"%s\"} %llu\n", name,
+			   figures_bounds[i].seconds, (unsigned long long)sum);
 	}
 	buf_printf(out, "%s_sum %llu.%09llu\n%s_count %llu\n", name,
 		   (unsigned long long)(ns / 1000000000u),

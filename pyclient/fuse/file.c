@@ -378,11 +378,10 @@ void file_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 	char *buf = buffer(size);
 	long n = -ENOMEM;
 
-	if (!fi->lock_owner && ksql_node_is_stream(node_of(req, ino)->node)) {
+	if (!fi->lock_owner && ksql_node_is_stream(node_of(req, ino)->node))
 		n = -EINVAL;
-	} else if (buf) {
+	else if (buf)
 		n = read_or_wait(host_of(req), of, &caller, buf, size, fi, off);
-	}
 	nodes_refresh(host_of(req));
 	request_end(req);
 	if (n < 0)

@@ -18,9 +18,8 @@
 #define BUCKETS 1024u
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static struct node
-	*buckets[BUCKETS]; /* those that may be found again, by the engine's
-			    * number; under lock */
+/* Those that may be found again, by the engine's number; under lock. */
+static struct node *buckets[BUCKETS];
 static uint32_t generation; /* the last one given; under lock */
 
 /* Names of directories are the kernel's to keep: so long that it is for ever. */
