@@ -10,6 +10,7 @@
 #include "mem.h"
 #include "open.h"
 #include "render.h"
+#include "size.h"
 #include "session_dir.h"
 #include "tracked.h"
 
@@ -516,6 +517,27 @@ uint64_t engine_node_version(struct ksql_db *db, struct ksql_node *node)
 	return facts.version;
 }
 
+/* The size of a table's rows in a format; that in others may be known with it. */
+static int data_attr(struct ksql_db *db, struct ksql_node *node,
+		     const struct table_facts *facts, struct ksql_attr *attr)
+{
+	struct data_sizes sizes;
+	unsigned int place;
+	int err = size_of_data(db, node->object, node->entry->arg, &sizes);
+
+	if (err)
+		return err;
+	attr->size = sizes.size[node->entry->arg];
+	for (place = 0; table_entries[place].kind == KIND_DATA; place++) {
+		int format = table_entries[place].arg;
+
+		if (sizes.known[format])
+			tracked_set_size(db, node->object, facts->version,
+					 place, sizes.size[format]);
+	}
+	return 0;
+}
+
 /* Times and sizes of a table's own, as long as nothing changes it. */
 static int table_attr(struct ksql_db *db, struct ksql_node *node, uint32_t uid,
 		      struct ksql_attr *attr)
@@ -533,6 +555,8 @@ static int table_attr(struct ksql_db *db, struct ksql_node *node, uint32_t uid,
 		attr->size = facts.size[place];
 		return 0;
 	}
+	if (node->entry->kind == KIND_DATA)
+		return data_attr(db, node, &facts, attr);
 	err = open_size(db, node, uid, &attr->size);
 	if (err)
 		return err;

@@ -24,7 +24,6 @@
 #include "outcome.h"
 #include "session.h"
 #include "session_dir.h"
-#include "size.h"
 #include "tracked.h"
 
 void file_show(struct ksql_file *f, const struct buf *b, uint64_t pos,
@@ -603,12 +602,6 @@ int open_size(struct ksql_db *db, struct ksql_node *node, uint32_t uid,
 		err = outcome_bytes(o, node->entry, size);
 		outcome_put(o);
 		return err;
-	case KIND_DATA:
-		if (node->object_kind == OBJECT_TABLE)
-			return size_of_data(db, node->object, node->entry->arg,
-					    size);
-		*size = 0; /* a view would have to run */
-		return 0;
 	default:
 		*size = 0;
 		return 0;

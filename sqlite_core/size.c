@@ -14,6 +14,8 @@
 #include "sqlite/unit.h"
 
 #define CHUNK (64u * 1024u)
+/* A table of so many is written out in all formats at once. */
+#define SMALL_PAGES 8u
 
 /* SQLite's file format: a b-tree page's header and its first cell. */
 #define TYPE_INTERIOR_INDEX 2
@@ -65,21 +67,18 @@ static int pages_below(struct conn *c, unsigned int number, char *page,
 	return 0;
 }
 
-static int count_bytes(struct conn *c, const char *table, enum format format,
+static int count_bytes(struct conn *c, const char *sql, enum format format,
 		       uint64_t *size, struct fault *f)
 {
-	char *sql = sqlite3_mprintf("SELECT * FROM main.\"%w\"", table);
 	struct buf text = { 0 };
 	struct stream s;
 	struct query q;
 	size_t used;
-	int err;
+	int err = conn_prepare(c, sql, strlen(sql), &q, &used, f);
 
-	if (!sql)
-		return fault_set(f, -ENOMEM, -1, "out of memory");
-	err = conn_prepare(c, sql, strlen(sql), &q, &used, f);
-	if (!err)
-		err = stream_begin(&s, c, &q, format, &text, CHUNK, f);
+	if (err)
+		return err;
+	err = stream_begin(&s, c, &q, format, &text, CHUNK, f);
 	*size = text.len;
 	while (!err && s.live) {
 		buf_clear(&text);
@@ -87,18 +86,37 @@ static int count_bytes(struct conn *c, const char *table, enum format format,
 		*size += text.len;
 	}
 	buf_free(&text);
-	sqlite3_free(sql);
 	return err;
 }
 
-/* Is it small enough for its rows to be counted out, and no virtual table? */
-static int is_worth(struct conn *c, const char *table, bool *worth,
-		    struct fault *f)
+/*
+ * Who asks for one file of a small table will ask for the others: `ls -l`.
+ * -EOVERFLOW: it has more in overflow pages than is to be kept for that.
+ */
+static int count_all(struct conn *c, const char *sql, struct data_sizes *sizes,
+		     struct fault *f)
 {
-	uint64_t exact = db_options(c->db).exact / KSQL_PAGE_SIZE;
+	struct rows rows = { 0 };
+	struct query q;
+	size_t used;
+	int format, err = conn_prepare(c, sql, strlen(sql), &q, &used, f);
+
+	if (!err)
+		err = rows_collect(&rows, c, &q, CHUNK, f);
+	for (format = 0; !err && format < DATA_FORMATS; format++) {
+		err = rows_size(&rows, format, &sizes->size[format]);
+		sizes->known[format] = !err;
+	}
+	rows_free(&rows);
+	return err;
+}
+
+/* How many pages has it?  None, if it is a virtual table. */
+static int count_pages(struct conn *c, const char *table, uint64_t *pages,
+		       struct fault *f)
+{
 	struct buf page = { 0 };
 	sqlite3_int64 root;
-	uint64_t pages;
 	int err = ask_number(
 		c,
 		sqlite3_mprintf("SELECT rootpage FROM main.sqlite_schema"
@@ -106,26 +124,46 @@ static int is_worth(struct conn *c, const char *table, bool *worth,
 				table),
 		&root, f);
 
-	*worth = false;
+	*pages = 0;
 	if (err || root <= 0 || root > UINT32_MAX)
 		return err;
 	if (!buf_grow(&page, KSQL_PAGE_SIZE))
 		return fault_set(f, -ENOMEM, -1, "out of memory");
-	err = pages_below(c, (unsigned int)root, page.data, &pages, f);
-	*worth = !err && pages <= exact;
+	err = pages_below(c, (unsigned int)root, page.data, pages, f);
 	buf_free(&page);
 	return err;
 }
 
+static int find_sizes(struct conn *c, const char *table, enum format format,
+		      struct data_sizes *sizes, struct fault *f)
+{
+	uint64_t pages;
+	char *sql;
+	int err = count_pages(c, table, &pages, f);
+
+	if (err || !pages || pages > db_options(c->db).exact / KSQL_PAGE_SIZE)
+		return err;
+	sql = sqlite3_mprintf("SELECT * FROM main.\"%w\"", table);
+	if (!sql)
+		return fault_set(f, -ENOMEM, -1, "out of memory");
+	err = pages <= SMALL_PAGES ? count_all(c, sql, sizes, f) : -EOVERFLOW;
+	if (err == -EOVERFLOW) {
+		fault_clear(f);
+		err = count_bytes(c, sql, format, &sizes->size[format], f);
+	}
+	sqlite3_free(sql);
+	return err;
+}
+
 int size_of_data(struct ksql_db *db, const char *table, enum format format,
-		 uint64_t *size)
+		 struct data_sizes *sizes)
 {
 	struct fault f = { .offset = -1 };
 	struct conn *c;
-	bool worth;
 	int err;
 
-	*size = 0;
+	memset(sizes, 0, sizeof(*sizes));
+	sizes->known[format] = true;
 	if (!db_options(db).exact)
 		return 0;
 	err = conn_get(db, &c);
@@ -133,13 +171,11 @@ int size_of_data(struct ksql_db *db, const char *table, enum format format,
 		return err;
 	err = conn_exec(c, "BEGIN");
 	if (!err)
-		err = is_worth(c, table, &worth, &f);
-	if (!err && worth)
-		err = count_bytes(c, table, format, size, &f);
+		err = find_sizes(c, table, format, sizes, &f);
 	conn_put(c);
 	fault_clear(&f);
 	if (!err || err == -EINTR || err == -ENOMEM || err == -ENOSPC)
 		return err;
-	*size = 0; /* it is opening the file that will fail */
+	sizes->size[format] = 0; /* it is opening the file that will fail */
 	return 0;
 }

@@ -8,13 +8,22 @@
 #include "gate.h"
 #include "render.h"
 
+/* Formats of the files data.*. */
+#define DATA_FORMATS (FORMAT_NDJSON + 1)
+
+struct data_sizes {
+	bool known[DATA_FORMATS];
+	uint64_t size[DATA_FORMATS];
+};
+
 /**
  * size_of_data() - of all rows in a format
- * @size: out; 0 for a virtual table, and for one of more than exact= bytes of pages
+ * @sizes: out; 0 for a virtual table, and for one of more than exact= bytes of
+ *	pages; others than @format may be known as well
  *
  * Return: 0 or -errno.
  */
 int size_of_data(struct ksql_db *db, const char *table, enum format format,
-		 uint64_t *size);
+		 struct data_sizes *sizes);
 
 #endif /* KSQL_SIZE_H */

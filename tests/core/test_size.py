@@ -105,6 +105,14 @@ def test_large_tables(db: Db) -> None:
     assert db.attr("tables/t/data.csv").size == 0
 
 
+def test_few_rows_of_many_bytes(db: Db) -> None:
+    """They are in overflow pages, which are not counted."""
+    db.batch(
+        "CREATE TABLE t(a); INSERT INTO t VALUES(randomblob(5000000)), ('x'), (zeroblob(70000))"
+    )
+    assert_exact(db, "t")
+
+
 def test_a_change_of_the_option_counts_at_once(engine: Engine) -> None:
     db = engine.db(exact=0)
     db.batch("CREATE TABLE t(a)")
