@@ -89,8 +89,9 @@ struct worker {
  * @commits: the last commit that it told of; atomic
  * @refreshed: the last one since which names were looked at: nodes_refresh();
  *	atomic, changed under @refresh_lock
+ * @refreshing: threads in nodes_refresh(); atomic
  * @schema: the schema's version then; under @refresh_lock
- * @refresh_lock: of the two above; taken alone
+ * @refresh_lock: of @refreshed and @schema; taken alone
  * @changed_fd: an eventfd that @watch writes to
  * @suspect_fd: an eventfd that is written to when a worker has a suspect
  * @ended_fd: an eventfd that the first worker to see the mount's end writes to
@@ -115,6 +116,7 @@ struct host {
 	struct ksql_watch watch;
 	uint64_t commits;
 	uint64_t refreshed;
+	unsigned int refreshing;
 	uint64_t schema;
 	pthread_mutex_t refresh_lock;
 	int changed_fd;

@@ -202,24 +202,13 @@ static struct gone *find_gone(struct ksql_db *db)
 	return first;
 }
 
-/**
- * nodes_refresh() - make the kernel forget names of what is gone
- *
- * To be called after all that may have committed, before who asked for it is
- * told that it is done: so whoever looks then finds nothing.  The kernel takes
- * a directory's lock for it, which may be held by who waits for an answer of
- * ours to a lookup there: so without the lock that answering needs.
- */
-void nodes_refresh(struct host *host)
+/* With refresh_lock held. */
+static void refresh(struct host *host)
 {
 	uint64_t commits = __atomic_load_n(&host->commits, __ATOMIC_SEQ_CST);
 	uint64_t schema;
 	struct gone *g, *next;
 
-	if (__atomic_load_n(&host->refreshed, __ATOMIC_SEQ_CST) >= commits)
-		return;
-	pthread_mutex_lock(&host->refresh_lock);
-	commits = __atomic_load_n(&host->commits, __ATOMIC_SEQ_CST);
 	if (!ksql_db_schema(host->db, &schema) && schema != host->schema) {
 		for (g = find_gone(host->db); g; g = next) {
 			next = g->next;
@@ -231,5 +220,33 @@ void nodes_refresh(struct host *host)
 		host->schema = schema;
 	}
 	__atomic_store_n(&host->refreshed, commits, __ATOMIC_SEQ_CST);
-	pthread_mutex_unlock(&host->refresh_lock);
+}
+
+/*
+ * So many threads of the host may be here at once.  The first may have to wait
+ * until a lookup is answered, and if all others waited for it nobody would.
+ */
+#define REFRESHING_MAX (WORKERS_MAX / 4)
+
+/**
+ * nodes_refresh() - make the kernel forget names of what is gone
+ *
+ * To be called after all that may have committed, before who asked for it is
+ * told that it is done: so whoever looks then finds nothing.  (But for crowds:
+ * who finds too many here does not wait for them.)  The kernel takes a
+ * directory's lock for it, which may be held by who waits for an answer of ours
+ * to a lookup there: so without the lock that answering needs.
+ */
+void nodes_refresh(struct host *host)
+{
+	if (__atomic_load_n(&host->refreshed, __ATOMIC_SEQ_CST) >=
+	    __atomic_load_n(&host->commits, __ATOMIC_SEQ_CST))
+		return;
+	if (__atomic_fetch_add(&host->refreshing, 1, __ATOMIC_SEQ_CST) <
+	    REFRESHING_MAX) {
+		pthread_mutex_lock(&host->refresh_lock);
+		refresh(host);
+		pthread_mutex_unlock(&host->refresh_lock);
+	}
+	__atomic_fetch_sub(&host->refreshing, 1, __ATOMIC_SEQ_CST);
 }
