@@ -379,8 +379,12 @@ void changes_ran(struct conn *c, const char *targets,
 	}
 	/* What it did is undone, but for what ON CONFLICT FAIL leaves. */
 	if (r->failed && open && !sqlite3_changes64(c->lite) &&
-	    ch->rows.len > r->rows)
+	    ch->rows.len > r->rows) {
 		cut_rows(c, r->rows);
+		/* FAIL also leaves what triggers did, which that does not count. */
+		if (sqlite3_total_changes64(c->lite) != r->total)
+			ch->rows.failed = true;
+	}
 	if (open && *targets == TOUCH_ROWS &&
 	    sqlite3_total_changes64(c->lite) == r->total &&
 	    ch->tables.len == r->tables_to)

@@ -284,6 +284,20 @@ def test_nothing_is_left_of_readers(t: Db) -> None:
         before = now
 
 
+def test_fail_leaves_what_a_trigger_did(t: Db) -> None:
+    """SQLite does not say whether it is undone: read the table anew."""
+    t.batch("CREATE TABLE w(x UNIQUE); INSERT INTO w VALUES(3);")
+    t.batch("CREATE TRIGGER r BEFORE INSERT ON w BEGIN INSERT INTO t VALUES(new.x, new.x); END")
+    for how, count in {"FAIL": "3", "ABORT": "2"}.items():
+        with t.open("tables/t/changes") as file, t.session() as session:
+            session.ask("BEGIN; UPDATE u SET x = x;")
+            assert errno_of(session.ask, f"INSERT OR {how} INTO w VALUES(3);") == errno.EEXIST
+            session.ask("COMMIT;")
+            assert t.value("SELECT count(*) FROM t") == count
+            assert rows(file) == [("reset", None)]
+        t.batch("DELETE FROM t WHERE a = 3")
+
+
 def test_nothing_is_left_of_savepoints(t: Db) -> None:
     """COMMIT ends them, also where it has nothing to commit."""
     with t.session() as session:
