@@ -498,6 +498,28 @@ static int query_open(struct ksql_db *db, struct ksql_node *node,
 	return 0;
 }
 
+/* --- rows written ---------------------------------------------------------- */
+
+/* Read, it is empty, so that who copies a folder meets no error in it. */
+static int insert_open(struct ksql_db *db, struct ksql_node *node,
+		       const struct ksql_caller *caller, unsigned int flags,
+		       struct ksql_file **out)
+{
+	struct content_file *c;
+
+	if (flags == KSQL_OPEN_WRITE)
+		return load_open(db, node, caller, out);
+	if (flags != KSQL_OPEN_READ)
+		return -EPERM;
+	c = ksql_zalloc(sizeof(*c));
+	if (!c)
+		return -ENOMEM;
+	c->base.ops = &content_ops;
+	file_show(&c->base, &c->text, 0, true);
+	*out = &c->base;
+	return 0;
+}
+
 /* --- by kind ------------------------------------------------------------- */
 
 static int open_kind(struct ksql_db *db, struct ksql_node *node,
@@ -525,9 +547,7 @@ static int open_kind(struct ksql_db *db, struct ksql_node *node,
 	case KIND_IMAGE:
 		return image_open(db, caller, flags, file);
 	case KIND_INSERT:
-		return flags & KSQL_OPEN_READ ?
-			       -EPERM :
-			       load_open(db, node, caller, file);
+		return insert_open(db, node, caller, flags, file);
 	case KIND_IMPORT:
 		return import_open(db, node, caller, flags, file);
 	default:
