@@ -177,12 +177,13 @@ struct gone {
 };
 
 /* Those of the directories that name nothing now, each once. */
-static struct gone *find_gone(struct ksql_db *db)
+static struct gone *find_gone(struct ksql_db *db, bool *complete)
 {
 	struct gone *first = NULL, *g;
 	struct node *n;
 	size_t i, len;
 
+	*complete = true;
 	pthread_mutex_lock(&lock);
 	for (i = 0; i < BUCKETS; i++) {
 		for (n = buckets[i]; n; n = n->next) {
@@ -190,8 +191,10 @@ static struct gone *find_gone(struct ksql_db *db)
 				continue;
 			len = strlen(n->name) + 1;
 			g = malloc(sizeof(*g) + len);
-			if (!g)
-				continue; /* found again at the next change */
+			if (!g) {
+				*complete = false;
+				continue;
+			}
 			g->parent = n->parent;
 			memcpy(g->name, n->name, len);
 			g->next = first;
@@ -207,17 +210,19 @@ static void refresh(struct host *host)
 {
 	uint64_t commits = __atomic_load_n(&host->commits, __ATOMIC_SEQ_CST);
 	uint64_t schema;
+	bool complete;
 	struct gone *g, *next;
 
 	if (!ksql_db_schema(host->db, &schema) && schema != host->schema) {
-		for (g = find_gone(host->db); g; g = next) {
+		for (g = find_gone(host->db, &complete); g; g = next) {
 			next = g->next;
 			fuse_lowlevel_notify_inval_entry(host->session,
 							 g->parent, g->name,
 							 strlen(g->name));
 			free(g);
 		}
-		host->schema = schema;
+		if (complete) /* else they are looked for again */
+			host->schema = schema;
 	}
 	__atomic_store_n(&host->refreshed, commits, __ATOMIC_SEQ_CST);
 }
