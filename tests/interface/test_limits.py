@@ -81,10 +81,20 @@ def test_a_change_over_its_time_is_undone(mount: Mounter) -> None:
 
 
 def test_the_time_limit_is_of_each_statement(tree: Tree, mount: Mounter) -> None:
+    """Thirty of them take three times the limit: one limit for all could never be kept.
+
+    On a busy machine a single one may pass its own, when it has to wait that long.
+    """
     one = rows_sql(30_000, "count(*) AS n")
     tree.run(one)
     limited = mount(timeout=max(1, 10 * int(tree.status()["usec"]) // 1000))
-    assert limited.ask(";".join([one] * 30)) == "n\n30000\n"
+    for _ in range(20):
+        try:
+            assert limited.ask(";".join([one] * 30)) == "n\n30000\n"
+        except TimeoutError:
+            continue
+        return
+    pytest.fail("the limit was passed each time")
 
 
 # Size
