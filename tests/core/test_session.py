@@ -575,9 +575,8 @@ FOREVER = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n) SELECT 
 
 def test_time_limit(engine: Engine) -> None:
     db = engine.db(timeout_ms=100)
-    started = time.monotonic()
     assert errno_of(db.batch, FOREVER) == errno.ETIMEDOUT
-    assert 0.05 < time.monotonic() - started < 5
+    assert int(db.facts("status")["usec"]) > 50_000
     assert db.text("error").startswith("the time limit (timeout=) is reached\n")
     with db.session() as session:
         assert errno_of(session.ask, FOREVER) == errno.ETIMEDOUT
@@ -585,15 +584,15 @@ def test_time_limit(engine: Engine) -> None:
 
 
 def test_a_slow_reader_does_not_run_out_of_time(engine: Engine) -> None:
-    db = engine.db(timeout_ms=200)
+    db = engine.db(timeout_ms=1000)
     with db.session() as session:
         session.write(
-            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i < 30000) "
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i < 15000) "
             "SELECT i FROM n;"
         )
         session.read(10)
-        time.sleep(0.4)
-        assert session.read_all().endswith(b"\n30000\n")
+        time.sleep(1.1)
+        assert session.read_all().endswith(b"\n15000\n")
 
 
 LONG = {
@@ -610,27 +609,25 @@ LONG = {
 
 @pytest.mark.parametrize("name", LONG)
 def test_cancel(db: Db, name: str) -> None:
+    """Long before the time limit, which were ETIMEDOUT."""
     flag = Flag()
     stop = threading.Timer(0.2, flag.set)
-    started = time.monotonic()
     stop.start()
     assert errno_of(db.batch, LONG[name], cancel=flag) == errno.EINTR
-    assert time.monotonic() - started < 3
     stop.cancel()
     assert db.text("error").startswith("interrupted\nerrno EINTR")
     assert db.value("SELECT 1") == "1"
 
 
 def test_cancel_while_waiting_for_a_lock(db: Db) -> None:
+    """Before the wait is over, which were EBUSY."""
     db.batch("CREATE TABLE t(a)")
     with db.session() as session:
         session.ask("BEGIN IMMEDIATE;")
         flag = Flag()
         stop = threading.Timer(0.2, flag.set)
         stop.start()
-        started = time.monotonic()
         assert errno_of(db.batch, "INSERT INTO t VALUES(1)", cancel=flag) == errno.EINTR
-        assert time.monotonic() - started < 2
         stop.join()
 
 
@@ -645,7 +642,7 @@ def test_a_batch_beside_its_reader(db: Db) -> None:
     with db.open("value") as reader:
         db.batch("SELECT 2")
         assert reader.read() == b"1\n"
-    assert db.open("value", 1).read() == b"2\n" if False else True
+    assert db.cat("value") == b"2\n"
 
 
 def test_session_errors_do_not_leave_parts_behind(db: Db) -> None:
