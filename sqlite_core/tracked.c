@@ -238,53 +238,79 @@ void tracked_touch(struct ksql_db *db, const char *table, uint64_t version,
 		tracked_touch_all(db, version, false);
 }
 
-void tracked_touch_all(struct ksql_db *db, uint64_t version, bool reset)
+static void reset_bucket(struct ksql_db *db, unsigned int i, uint64_t version)
 {
 	struct tracked *t;
+
+	port_spin_lock(&db->tracked_lock);
+	for (t = db->tracked[i]; t; t = t->next)
+		if (t->ring)
+			touch(db, t, version, RESET);
+	port_spin_unlock(&db->tracked_lock);
+	port_pause(); /* whoever stops it: the commit is done */
+}
+
+void tracked_touch_all(struct ksql_db *db, uint64_t version, bool reset)
+{
 	unsigned int i;
 
 	port_spin_lock(&db->tracked_lock);
 	if (db->all_version < version)
 		db->all_version = version;
 	db->all_changed_ns = __atomic_load_n(&db->changed_ns, __ATOMIC_RELAXED);
-	for (i = 0; reset && db->watching && i < TRACKED_BUCKETS; i++)
-		for (t = db->tracked[i]; t; t = t->next)
-			if (t->ring)
-				touch(db, t, version, RESET);
+	reset &= db->watching != 0;
 	port_spin_unlock(&db->tracked_lock);
+	for (i = 0; reset && i < TRACKED_BUCKETS; i++)
+		reset_bucket(db, i, version);
 }
 
 /* --- their end ----------------------------------------------------------- */
+
+/* Take those of a bucket out, unless somebody may have one in his hands. */
+static struct tracked *purge_bucket(struct ksql_db *db, unsigned int i,
+				    bool (*exists)(const void *arg,
+						   const char *table),
+				    const void *arg)
+{
+	struct tracked **at = &db->tracked[i], *t, *gone = NULL;
+
+	port_spin_lock(&db->tracked_lock);
+	while (*at && !db->watching && !db->recording) {
+		t = *at;
+		if (exists(arg, t->name)) {
+			at = &t->next;
+			continue;
+		}
+		*at = t->next;
+		t->next = gone;
+		gone = t;
+		db->tracked_count--;
+	}
+	port_spin_unlock(&db->tracked_lock);
+	return gone;
+}
 
 void tracked_purge(struct ksql_db *db, uint64_t expected,
 		   bool (*exists)(const void *arg, const char *table),
 		   const void *arg)
 {
-	struct tracked **at, *t, *gone = NULL;
+	struct tracked *t, *gone;
 	unsigned int i;
+	uint64_t count;
 
 	port_spin_lock(&db->tracked_lock);
-	if (db->tracked_count > 2 * expected + TRACKED_BUCKETS &&
-	    !db->watching && !db->recording) {
-		for (i = 0; i < TRACKED_BUCKETS; i++) {
-			for (at = &db->tracked[i]; *at;) {
-				t = *at;
-				if (exists(arg, t->name)) {
-					at = &t->next;
-					continue;
-				}
-				*at = t->next;
-				t->next = gone;
-				gone = t;
-				db->tracked_count--;
-			}
-		}
-	}
+	count = db->tracked_count;
 	port_spin_unlock(&db->tracked_lock);
-	while (gone) {
-		t = gone;
-		gone = t->next;
-		ksql_free(t);
+	if (count <= 2 * expected + TRACKED_BUCKETS)
+		return;
+	for (i = 0; i < TRACKED_BUCKETS; i++) {
+		gone = purge_bucket(db, i, exists, arg);
+		while (gone) {
+			t = gone;
+			gone = t->next;
+			ksql_free(t);
+		}
+		port_pause(); /* to let others run; there is nothing to stop */
 	}
 }
 
