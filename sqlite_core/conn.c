@@ -20,8 +20,8 @@
 /* --- commits ------------------------------------------------------------- */
 
 /*
- * Copy the log back, which costs a memcpy a page here, and give its memory back,
- * unless a reader needs it still.
+ * Bring the log's pages into the database, which moves them (memvfs.c), and give
+ * its memory back, unless a reader needs it still.
  */
 void conn_checkpoint(struct conn *c)
 {

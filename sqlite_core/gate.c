@@ -562,8 +562,10 @@ long ksql_read(struct ksql_file *f, const struct ksql_caller *caller, void *buf,
 	}
 	if (f->stream)
 		f->cursor = pos + done;
-	__atomic_store_n(&f->unread, f->cursor < f->window_pos + f->window_len,
-			 __ATOMIC_RELAXED);
+	if (f->waits)
+		__atomic_store_n(&f->unread,
+				 f->cursor < f->window_pos + f->window_len,
+				 __ATOMIC_RELAXED);
 	if (err == -EAGAIN && done)
 		err = 0;
 	if (err &&
@@ -596,20 +598,15 @@ int64_t ksql_end(struct ksql_file *f, const struct ksql_caller *caller)
 unsigned int ksql_poll(const struct ksql_file *f)
 {
 	unsigned int ready = KSQL_POLL_READ | KSQL_POLL_WRITE;
+	bool more = f->count &&
+		    __atomic_load_n(f->count, __ATOMIC_SEQ_CST) !=
+			    __atomic_load_n(&f->seen, __ATOMIC_SEQ_CST);
 
-	if (f->waits)
-		return __atomic_load_n(&f->unread, __ATOMIC_RELAXED) ||
-				       __atomic_load_n(f->count,
-						       __ATOMIC_SEQ_CST) !=
-					       __atomic_load_n(
-						       &f->seen,
-						       __ATOMIC_SEQ_CST) ?
-			       KSQL_POLL_READ :
-			       0;
-	if (f->count && __atomic_load_n(f->count, __ATOMIC_SEQ_CST) !=
-				__atomic_load_n(&f->seen, __ATOMIC_RELAXED))
-		ready |= KSQL_POLL_CHANGED;
-	return ready;
+	if (f->waits) {
+		more |= __atomic_load_n(&f->unread, __ATOMIC_RELAXED);
+		return more ? KSQL_POLL_READ : 0;
+	}
+	return more ? ready | KSQL_POLL_CHANGED : ready;
 }
 
 static void call_write(void *arg)

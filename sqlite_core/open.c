@@ -73,23 +73,28 @@ static int events_fill(struct ksql_file *f, uint64_t pos)
 static const struct file_ops events_ops = { .fill = events_fill,
 					    .release = content_release };
 
+/* It is made, if @err is 0, and given to who opens it; else freed. */
+static int content_give(struct content_file *c, int err, struct ksql_file **out)
+{
+	if (err) {
+		content_release(&c->base, false);
+		return err;
+	}
+	file_show(&c->base, &c->text, 0, true);
+	*out = &c->base;
+	return 0;
+}
+
 static int events_open(struct ksql_db *db, struct ksql_file **out)
 {
 	struct content_file *c = ksql_zalloc(sizeof(*c));
-	int err;
 
 	if (!c)
 		return -ENOMEM;
 	c->base.ops = &events_ops;
 	c->base.db = db;
 	c->base.count = &db->commits;
-	err = events_fill(&c->base, 0);
-	if (err) {
-		content_release(&c->base, false);
-		return err;
-	}
-	*out = &c->base;
-	return 0;
+	return content_give(c, events_fill(&c->base, 0), out);
 }
 
 /*
@@ -130,31 +135,17 @@ static int content_open(struct ksql_db *db, struct ksql_node *node,
 	c->base.ops = &content_ops;
 	err = node->entry->run ? content_run(db, node, caller, &c->text) :
 				 node->entry->content(db, node, &c->text);
-	if (err) {
-		content_release(&c->base, false);
-		return err;
-	}
-	file_show(&c->base, &c->text, 0, true);
-	*out = &c->base;
-	return 0;
+	return content_give(c, err, out);
 }
 
 static int log_open(struct ksql_db *db, uint32_t uid, struct ksql_file **out)
 {
 	struct content_file *c = ksql_zalloc(sizeof(*c));
-	int err;
 
 	if (!c)
 		return -ENOMEM;
 	c->base.ops = &content_ops;
-	err = log_text(db, uid, &c->text);
-	if (err) {
-		content_release(&c->base, false);
-		return err;
-	}
-	file_show(&c->base, &c->text, 0, true);
-	*out = &c->base;
-	return 0;
+	return content_give(c, log_text(db, uid, &c->text), out);
 }
 
 /* --- outcomes ------------------------------------------------------------ */
@@ -515,9 +506,7 @@ static int insert_open(struct ksql_db *db, struct ksql_node *node,
 	if (!c)
 		return -ENOMEM;
 	c->base.ops = &content_ops;
-	file_show(&c->base, &c->text, 0, true);
-	*out = &c->base;
-	return 0;
+	return content_give(c, 0, out);
 }
 
 /* --- by kind ------------------------------------------------------------- */
