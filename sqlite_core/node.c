@@ -93,6 +93,7 @@ static const struct entry info_entries[] = {
 	{ .name = NULL },
 };
 
+/* What asks and answers, of a session and of the root. */
 static const struct entry session_entries[] = {
 	{ .name = "query", .kind = KIND_QUERY, .arg = FORMAT_CSV },
 	{ .name = "query.json", .kind = KIND_QUERY, .arg = FORMAT_JSON },
@@ -113,19 +114,8 @@ static const struct entry session_entry = { .kind = KIND_DIR,
 					    .remove = remove_session,
 					    .children = session_entries };
 
+/* What the root has besides. */
 static const struct entry root_entries[] = {
-	{ .name = "query", .kind = KIND_QUERY, .arg = FORMAT_CSV },
-	{ .name = "query.json", .kind = KIND_QUERY, .arg = FORMAT_JSON },
-	{ .name = "query.ndjson", .kind = KIND_QUERY, .arg = FORMAT_NDJSON },
-	{ .name = "query.rows", .kind = KIND_QUERY, .arg = FORMAT_ROWS },
-	{ .name = "query.tsv", .kind = KIND_QUERY, .arg = FORMAT_TSV },
-	{ .name = "result", .kind = KIND_RESULT, .arg = FORMAT_CSV },
-	{ .name = "result.json", .kind = KIND_RESULT, .arg = FORMAT_JSON },
-	{ .name = "result.ndjson", .kind = KIND_RESULT, .arg = FORMAT_NDJSON },
-	{ .name = "result.tsv", .kind = KIND_RESULT, .arg = FORMAT_TSV },
-	{ .name = "value", .kind = KIND_VALUE },
-	{ .name = "error", .kind = KIND_ERROR },
-	{ .name = "status", .kind = KIND_STATUS },
 	{ .name = "log", .kind = KIND_LOG },
 	{ .name = "events", .kind = KIND_EVENTS },
 	{ .name = "tables",
@@ -158,7 +148,8 @@ static const struct entry root_entries[] = {
 
 static const struct entry root_entry = { .name = "",
 					 .kind = KIND_DIR,
-					 .children = root_entries };
+					 .children = session_entries,
+					 .also = root_entries };
 
 /* --- names --------------------------------------------------------------- */
 
@@ -425,15 +416,21 @@ static int remove_session(struct ksql_db *db, struct ksql_node *node,
 	return session_dir_remove(node->session);
 }
 
-static const struct entry *find_child(const struct entry *dir, const char *name,
+static const struct entry *find_among(const struct entry *e, const char *name,
 				      size_t len)
 {
-	const struct entry *e;
-
-	for (e = dir->children; e && e->name; e++)
+	for (; e && e->name; e++)
 		if (strlen(e->name) == len && memcmp(e->name, name, len) == 0)
 			return e;
 	return NULL;
+}
+
+static const struct entry *find_child(const struct entry *dir, const char *name,
+				      size_t len)
+{
+	const struct entry *e = find_among(dir->children, name, len);
+
+	return e ? e : find_among(dir->also, name, len);
 }
 
 int engine_lookup(struct ksql_db *db, struct ksql_node *dir, const char *name,
@@ -589,18 +586,24 @@ int engine_getattr(struct ksql_db *db, struct ksql_node *node,
 /* Entries are gathered first, as what they point to still moves while it grows. */
 struct listing {
 	struct buf names; /* each ended by NUL */
-	struct buf inos; /* uint64_t each */
+	struct buf listed; /* struct listed each */
 	const struct entry *each;
 	uint64_t count;
-	uint64_t fixed; /* of them, that are no object's */
+};
+
+struct listed {
+	const struct entry *entry;
+	uint64_t ino;
 };
 
 static void list_one(struct listing *l, const char *name, size_t len,
-		     uint64_t ino)
+		     const struct entry *entry, uint64_t ino)
 {
+	struct listed one = { .entry = entry, .ino = ino };
+
 	buf_add(&l->names, name, len);
 	buf_putc(&l->names, '\0');
-	buf_add(&l->inos, &ino, sizeof(ino));
+	buf_add(&l->listed, &one, sizeof(one));
 	l->count++;
 }
 
@@ -614,7 +617,7 @@ static void list_object(void *arg, const char *name)
 	if (escaped.failed)
 		l->names.failed = true;
 	else if (escaped.len && escaped.len <= NAME_MAX_BYTES)
-		list_one(l, escaped.data, escaped.len,
+		list_one(l, escaped.data, escaped.len, l->each,
 			 node_number(l->each, name));
 	buf_free(&escaped);
 }
@@ -623,34 +626,23 @@ static void list_session(void *arg, const struct session_dir *session)
 {
 	struct listing *l = arg;
 
-	list_one(l, session->name, session->len,
+	list_one(l, session->name, session->len, l->each,
 		 session_node_number(l->each, session));
 }
 
-/* First those that are always there. */
-static void list_entries(struct ksql_node *node, struct listing *l)
+static void list_entries(struct ksql_node *node, const struct entry *e,
+			 struct listing *l)
 {
-	const struct entry *e;
-
-	for (e = node->entry->children; e && e->name; e++)
-		list_one(l, e->name, strlen(e->name),
+	for (; e && e->name; e++)
+		list_one(l, e->name, strlen(e->name), e,
 			 node->session ? session_node_number(e, node->session) :
 					 node_number(e, node->object));
-	l->fixed = l->count;
-}
-
-static const struct entry *child_entry(const struct ksql_node *node,
-				       const struct listing *l, uint64_t i)
-{
-	return i < l->fixed ? &node->entry->children[i] : l->each;
 }
 
 /* As its node will say. */
 static bool child_has_version(const struct ksql_node *node,
-			      const struct listing *l, uint64_t i)
+			      const struct entry *e)
 {
-	const struct entry *e = child_entry(node, l, i);
-
 	if (e == &table_dir || is_tables(node))
 		return has_version(e);
 	return e->kind == KIND_EVENTS;
@@ -660,7 +652,7 @@ static struct ksql_dir *listing_to_dir(const struct ksql_node *node,
 				       const struct listing *l)
 {
 	struct ksql_dir *dir = ksql_zalloc(sizeof(*dir));
-	const char *from = l->names.data;
+	const struct listed *from = (const struct listed *)l->listed.data;
 	char *names;
 	uint64_t i;
 
@@ -674,16 +666,15 @@ static struct ksql_dir *listing_to_dir(const struct ksql_node *node,
 	}
 	names = (char *)(dir->entries + l->count);
 	if (l->names.len)
-		memcpy(names, from, l->names.len);
+		memcpy(names, l->names.data, l->names.len);
 	for (i = 0; i < l->count; i++) {
 		struct ksql_dirent *e = &dir->entries[i];
 
 		e->name = names;
 		e->name_len = strlen(names);
-		e->is_dir = is_dir_entry(child_entry(node, l, i));
-		e->has_version = child_has_version(node, l, i);
-		memcpy(&e->ino, l->inos.data + i * sizeof(e->ino),
-		       sizeof(e->ino));
+		e->is_dir = is_dir_entry(from[i].entry);
+		e->has_version = child_has_version(node, from[i].entry);
+		e->ino = from[i].ino;
 		names += e->name_len + 1;
 	}
 	dir->count = l->count;
@@ -698,19 +689,20 @@ int engine_opendir(struct ksql_db *db, struct ksql_node *node,
 
 	if (!is_dir_entry(node->entry))
 		return -ENOTDIR;
-	list_entries(node, &l);
+	list_entries(node, node->entry->children, &l); /* always there */
+	list_entries(node, node->entry->also, &l);
 	if (node->entry->kind == KIND_SESSIONS)
 		err = session_dir_each(db, caller->uid, list_session, &l);
 	else if (l.each)
 		err = catalog_each(db, node->entry->arg, list_object, &l);
 	if (!err) {
-		*dir = l.names.failed || l.inos.failed ?
+		*dir = l.names.failed || l.listed.failed ?
 			       NULL :
 			       listing_to_dir(node, &l);
 		err = *dir ? 0 : -ENOMEM;
 	}
 	buf_free(&l.names);
-	buf_free(&l.inos);
+	buf_free(&l.listed);
 	return err;
 }
 

@@ -53,6 +53,7 @@ struct entry {
 		      const struct ksql_caller *caller);
 	bool sticky; /* what is made in it is its owner's alone to take away */
 	const struct entry *children; /* ended by one without a name */
+	const struct entry *also; /* likewise, after those; or NULL */
 	const struct entry
 		*each; /* its name is what follows the object's, or NULL */
 };
