@@ -50,14 +50,15 @@ RUN ?=
 # the VM, where a process takes long to start: what no host has a part in (how the client finds a
 # tree and turns values and errors, how ksqlctl and the shell functions take options, read files and
 # fill terminals), and programs that take half a minute there.
-VM_TESTS ?= $(wildcard tests/interface tests/kernel) \
+VM_TESTS ?= $(wildcard tests/interface tests/kernel tests/consistency) \
 	$(wildcard $(addprefix tests/client/test_,again.py dbapi.py sharing.py sqlalchemy.py \
 		streaming.py transactions.py tree.py)) \
 	$(wildcard $(addprefix tests/cli/test_,module.py status.py)) \
 	$(wildcard $(addprefix tests/recipes/test_,query.py readme.py wait.py)) \
 	$(wildcard $(addprefix tests/tools/test_,files.py flights.py monitoring.py \
 		readers.py))
-FUSE_TESTS ?= $(wildcard tests/interface tests/client tests/cli tests/recipes tests/fuse tests/tools)
+FUSE_TESTS ?= $(wildcard tests/interface tests/client tests/cli tests/recipes tests/fuse tests/tools \
+	tests/consistency)
 CORE_TESTS ?= tests/core
 PYTEST_OPTIONS ?=
 
@@ -276,7 +277,7 @@ test-fuse: fuse ## the tests of the tree, the client and the command, on a FUSE 
 	@PATH=$(CURDIR)/.venv/bin:$$PATH && \
 	{ ! mountpoint -q build/fuse/mnt || ksqlctl umount --force build/fuse/mnt; } && \
 	ksqlctl mount --source ksqlfs-tests build/fuse/mnt && { \
-		KSQL_ROOT=$(CURDIR)/build/fuse/mnt timeout -k 10 900 \
+		KSQL_ROOT=$(CURDIR)/build/fuse/mnt timeout -k 10 1200 \
 			python -m pytest -p no:cacheprovider --durations=10 \
 			--junitxml=build/fuse/junit.xml $(FUSE_TESTS) $(PYTEST_OPTIONS); \
 		status=$$?; ksqlctl umount --force build/fuse/mnt; exit $$status; }
