@@ -48,15 +48,14 @@ static int committed(void *arg, sqlite3 *lite, const char *schema, int frames)
 
 void conn_forget_kept(struct conn *c)
 {
-	size_t i;
-
-	for (i = 0; i < CONN_STATEMENTS; i++)
-		conn_discard(&c->kept[i]);
+	while (c->kept_room)
+		conn_discard(&c->kept[--c->kept_room]);
 }
 
 void conn_close(struct conn *c)
 {
 	conn_forget_kept(c);
+	ksql_free(c->kept);
 	sqlite3_close(c->lite);
 	changes_free(c);
 	ksql_free(c);
@@ -73,7 +72,6 @@ static int open_store(struct ksql_db *db, struct store *store,
 	if (!c)
 		return -ENOMEM;
 	c->db = db;
-	c->epoch = __atomic_load_n(&db->epoch, __ATOMIC_ACQUIRE);
 	rc = sqlite3_open_v2(store_name(store), &c->lite, flags, NULL);
 	if (rc) {
 		err = errno_of_sqlite(rc, NULL);
@@ -104,7 +102,11 @@ static int conn_open(struct ksql_db *db, struct conn **out)
 int conn_open_scratch(struct ksql_db *db, struct store *store,
 		      struct conn **out)
 {
-	return open_store(db, store, policy_install_scratch, out);
+	int err = open_store(db, store, policy_install_scratch, out);
+
+	if (!err)
+		(*out)->scratch = true;
+	return err;
 }
 
 int conn_get(struct ksql_db *db, struct conn **out)
@@ -120,10 +122,6 @@ int conn_get(struct ksql_db *db, struct conn **out)
 	port_spin_unlock(&db->lock);
 	if (!c)
 		return conn_open(db, out);
-	if (c->epoch != __atomic_load_n(&db->epoch, __ATOMIC_ACQUIRE)) {
-		conn_close(c);
-		return conn_open(db, out);
-	}
 	*out = c;
 	return 0;
 }
@@ -163,18 +161,38 @@ void conn_put(struct conn *c)
 
 /* --- statements ---------------------------------------------------------- */
 
+/* Make room for as many as statements= says now; if there is memory for more. */
+static void keep_to_limit(struct conn *c)
+{
+	uint32_t limit = db_statements(c->db);
+	struct query *kept;
+
+	while (c->kept_room > limit)
+		conn_discard(&c->kept[--c->kept_room]);
+	if (c->kept_room == limit)
+		return;
+	kept = ksql_realloc(c->kept, limit * sizeof(*kept));
+	if (!kept)
+		return;
+	memset(kept + c->kept_room, 0, (limit - c->kept_room) * sizeof(*kept));
+	c->kept = kept;
+	c->kept_room = limit;
+}
+
 bool conn_take(struct conn *c, const char *sql, size_t len, struct query *q)
 {
 	size_t i;
 
 	changes_prepare(c);
-	for (i = 0; i < CONN_STATEMENTS && c->kept[i].stmt; i++) {
+	if (c->kept_room != db_statements(c->db))
+		keep_to_limit(c);
+	for (i = 0; i < c->kept_room && c->kept[i].stmt; i++) {
 		if (c->kept[i].len != len ||
 		    memcmp(sqlite3_sql(c->kept[i].stmt), sql, len) != 0)
 			continue;
 		*q = c->kept[i];
 		q->proven = true;
-		for (; i < CONN_STATEMENTS - 1 && c->kept[i + 1].stmt; i++)
+		for (; i + 1 < c->kept_room && c->kept[i + 1].stmt; i++)
 			c->kept[i] = c->kept[i + 1];
 		c->kept[i] = (struct query){ 0 };
 		return true;
@@ -202,6 +220,8 @@ int conn_prepare(struct conn *c, const char *sql, size_t len, struct query *q,
 	if (conn_take(c, sql, len, q))
 		return 0;
 	*q = (struct query){ 0 };
+	if (c->users)
+		figures_prepared(&c->db->figures);
 	rc = sqlite3_prepare_v3(c->lite, sql, (int)len, 0, &q->stmt, &tail);
 	if (rc == SQLITE_ERROR && !look_at_schema(c))
 		rc = sqlite3_prepare_v3(c->lite, sql, (int)len, 0, &q->stmt,
@@ -229,15 +249,16 @@ void conn_discard(struct query *q)
 
 /*
  * Which kept statement gives way to one more.  Those whose text is new each time
- * must not push out the others, nor use up the connection's lookaside memory.
+ * must not push out the others, nor use up the connection's lookaside memory: of
+ * eight there are three at most.
  */
 static size_t give_way(const struct conn *c)
 {
 	size_t i, unproven = 0;
 
-	for (i = 0; i < CONN_STATEMENTS - 1 && c->kept[i].stmt; i++) {
+	for (i = 0; i + 1 < c->kept_room && c->kept[i].stmt; i++) {
 		unproven += !c->kept[i].proven;
-		if (unproven == CONN_UNPROVEN)
+		if (unproven == (c->kept_room * 3u + 7u) / 8u)
 			break;
 	}
 	return i;
@@ -252,7 +273,7 @@ void conn_retire(struct conn *c, struct query *q)
 		return;
 	rc = sqlite3_reset(q->stmt);
 	ksql_tell_commit(c->lite);
-	if (rc || q->len > CONN_TEXT_MAX ||
+	if (rc || !c->kept_room || q->len > CONN_TEXT_MAX ||
 	    strlen(sqlite3_sql(q->stmt)) != q->len) {
 		conn_discard(q);
 		return;
@@ -293,6 +314,8 @@ void conn_run_begin(struct conn *c, int64_t budget_ns)
 	c->stopped = 0;
 	c->denied = stats.denied;
 	c->too_deep = stats.too_deep;
+	if (!c->scratch)
+		ksql_bound_pages(c->lite, db_size_pages(c->db));
 	port_set_local(c);
 }
 

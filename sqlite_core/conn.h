@@ -16,9 +16,6 @@
 struct ksql_db;
 struct store;
 
-#define CONN_STATEMENTS 8u /* kept for the next time their text comes */
-#define CONN_UNPROVEN	3u /* of them, at most, that it has not come again for */
-
 #define CONN_TEXT_MAX 4096u /* longest text of such a one */
 
 /* What SQLite's LIKE optimisation expects at the user data of like() and glob(). */
@@ -45,7 +42,7 @@ struct conn {
 	bool tainted; /* has state of its own: not for the next user */
 	bool no_wait; /* the busy handler gives up at once */
 	bool users; /* runs what a user wrote: to be counted */
-	uint32_t epoch; /* of the limits it was made with */
+	bool scratch; /* to no database of a mount: size= is not for it */
 	const bool *removed; /* atomic: of the session that it is; NULL: none */
 
 	/* The watch over what runs: conn_run_begin() to conn_run_end(). */
@@ -63,7 +60,9 @@ struct conn {
 	unsigned long busy_seen;
 	int64_t busy_end_ns;
 
-	struct query kept[CONN_STATEMENTS]; /* most recently used first */
+	/* Kept for the next time their text comes: most recently used first. */
+	struct query *kept; /* owned */
+	uint32_t kept_room; /* so many there may be: statements= */
 };
 
 /** conn_get() - a connection from the pool, or a new one.  0 or -errno. */
@@ -104,7 +103,11 @@ void conn_discard(struct query *q);
 /** conn_forget_kept() - all that are kept. */
 void conn_forget_kept(struct conn *c);
 
-/** conn_run_begin() - from now on, at most @budget_ns of running (0: no bound). */
+/**
+ * conn_run_begin() - from now on, at most @budget_ns of running (0: no bound)
+ *
+ * The database may grow to what size= says now.
+ */
 void conn_run_begin(struct conn *c, int64_t budget_ns);
 /** conn_run_end() - returns what is left of the budget. */
 int64_t conn_run_end(struct conn *c);

@@ -17,6 +17,7 @@
 
 #define SOURCE_MAX	    255u
 #define MIN_SIZE	    (16u * KSQL_PAGE_SIZE)
+#define STATEMENTS_MAX	    64u /* they are searched one by one */
 #define HOST_NAME_MAX_BYTES 32
 
 static struct {
@@ -84,7 +85,8 @@ uint64_t engine_exit(void)
 
 static int check_options(const struct ksql_options *o)
 {
-	if (o->size < MIN_SIZE || o->max_sql < 1024 || o->max_sql > 64u << 20)
+	if (o->size < MIN_SIZE || o->max_sql < 1024 || o->max_sql > 64u << 20 ||
+	    o->statements > STATEMENTS_MAX)
 		return -EINVAL;
 	return 0;
 }
@@ -120,15 +122,18 @@ int engine_db_configure(struct ksql_db *db, const struct ksql_options *options)
 	if (err)
 		return err;
 	port_spin_lock(&db->lock);
-	db->options.size = options->size;
 	db->options.max_result = options->max_result;
 	db->options.busy_ms = options->busy_ms;
-	db->options.max_sql = options->max_sql;
 	db->options.exact = options->exact;
 	db->options.sessions = options->sessions;
+	/* Those that each statement asks for are read without the lock. */
 	__atomic_store_n(&db->options.timeout_ms, options->timeout_ms,
-			 __ATOMIC_RELAXED); /* db_timeout_ns() has no lock */
-	__atomic_store_n(&db->epoch, db->epoch + 1, __ATOMIC_RELEASE);
+			 __ATOMIC_RELAXED);
+	__atomic_store_n(&db->options.size, options->size, __ATOMIC_RELAXED);
+	__atomic_store_n(&db->options.max_sql, options->max_sql,
+			 __ATOMIC_RELAXED);
+	__atomic_store_n(&db->options.statements, options->statements,
+			 __ATOMIC_RELAXED);
 	port_spin_unlock(&db->lock);
 	store_set_size(db->store, options->size);
 	tracked_forget_sizes(db);

@@ -46,7 +46,6 @@ struct ksql_db {
 
 	struct port_spin lock; /* protects all below */
 	struct ksql_options options;
-	uint32_t epoch; /* counts changes of the options */
 	struct conn *idle; /* the pool */
 	uint32_t idle_count;
 	struct outcome *outcomes; /* one for each uid */
@@ -74,6 +73,27 @@ static inline int64_t db_timeout_ns(struct ksql_db *db)
 	return (int64_t)__atomic_load_n(&db->options.timeout_ms,
 					__ATOMIC_RELAXED) *
 	       1000000;
+}
+
+/** db_size_pages() - what the database may grow to. */
+static inline uint32_t db_size_pages(struct ksql_db *db)
+{
+	uint64_t pages = __atomic_load_n(&db->options.size, __ATOMIC_RELAXED) /
+			 KSQL_PAGE_SIZE;
+
+	return pages < UINT32_MAX ? (uint32_t)pages : UINT32_MAX;
+}
+
+/** db_max_sql() - bytes of one statement, its parameters included. */
+static inline uint32_t db_max_sql(struct ksql_db *db)
+{
+	return __atomic_load_n(&db->options.max_sql, __ATOMIC_RELAXED);
+}
+
+/** db_statements() - how many a connection may keep. */
+static inline uint32_t db_statements(struct ksql_db *db)
+{
+	return __atomic_load_n(&db->options.statements, __ATOMIC_RELAXED);
 }
 
 /** engine_host() - the name that the host gave itself. */

@@ -32,6 +32,11 @@ void figures_run(struct figures *f, int64_t ns, uint64_t rows)
 		add(&f->rows, rows);
 }
 
+void figures_prepared(struct figures *f)
+{
+	add(&f->prepared, 1);
+}
+
 void figures_outcome(struct figures *f, int err)
 {
 	add(&f->outcomes[errno_index(err)], 1);

@@ -27,6 +27,7 @@ struct figures {
 	uint64_t took[FIGURES_BUCKETS]; /* statements that ran, by their time */
 	uint64_t took_ns; /* of all of them */
 	uint64_t rows; /* that they gave */
+	uint64_t prepared; /* statements that were compiled */
 	uint64_t cache_hits, cache_misses; /* of pages, by connections */
 };
 
@@ -36,6 +37,9 @@ struct figures {
  * @rows: it gave
  */
 void figures_run(struct figures *f, int64_t ns, uint64_t rows);
+
+/** figures_prepared() - one was compiled, as none of its text was kept. */
+void figures_prepared(struct figures *f);
 
 /** figures_outcome() - what became of one: 0 or -errno. */
 void figures_outcome(struct figures *f, int err);

@@ -124,6 +124,7 @@ void ksql_options_default(struct ksql_options *o)
 	o->max_sql = 16u << 20;
 	o->exact = 16u << 20;
 	o->sessions = 64;
+	o->statements = 8;
 }
 
 static void call_db_options(void *arg)

@@ -189,7 +189,7 @@ static void give_back(struct load *l)
 /* What comes next is the first byte of a file. */
 static void start(struct load *l)
 {
-	lines_init(&l->lines, !l->json, db_options(l->db).max_sql);
+	lines_init(&l->lines, !l->json, db_max_sql(l->db));
 	l->csv.most = COLUMNS_MAX;
 	l->headed = false;
 	l->columns = 0;

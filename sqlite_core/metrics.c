@@ -435,6 +435,9 @@ static void put_statements(struct buf *out, const struct figures *f)
 	put_durations(out, f);
 	put_figure(out, "ksqlfs_rows_total", "counter",
 		   "Rows that users' statements gave.", counted(&f->rows));
+	put_figure(out, "ksqlfs_statements_prepared_total", "counter",
+		   "Statements of users that were compiled, none being kept.",
+		   counted(&f->prepared));
 	put_figure(out, "ksqlfs_page_cache_hits_total", "counter",
 		   "Pages that closed connections had in their caches.",
 		   counted(&f->cache_hits));

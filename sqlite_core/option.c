@@ -23,6 +23,8 @@ static const struct option {
 	{ "max_sql", offsetof(struct ksql_options, max_sql), false, true },
 	{ "exact", offsetof(struct ksql_options, exact), true, true },
 	{ "sessions", offsetof(struct ksql_options, sessions), false, false },
+	{ "statements", offsetof(struct ksql_options, statements), false,
+	  false },
 };
 
 #define NUMBER_MAX (~(uint64_t)0)

@@ -276,17 +276,11 @@ static int install(struct conn *c)
 
 int policy_install(struct conn *c)
 {
-	char sql[64];
 	int err = install(c);
 
-	/* Before the authorizer is there: it allows neither. */
-	sqlite3_snprintf(
-		sizeof(sql), sql, "PRAGMA max_page_count = %llu",
-		(unsigned long long)(db_options(c->db).size / KSQL_PAGE_SIZE));
+	/* Before the authorizer is there, which does not allow it. */
 	if (!err)
 		err = conn_exec(c, "PRAGMA journal_mode = WAL");
-	if (!err)
-		err = conn_exec(c, sql);
 	if (!err)
 		sqlite3_set_authorizer(c->lite, authorize, c);
 	return err;

@@ -482,7 +482,7 @@ static int too_long(struct session *s)
 
 	fault_set(&f, -EFBIG, -1,
 		  "a statement may have max_sql= (%u) bytes at most",
-		  db_options(s->db).max_sql);
+		  db_max_sql(s->db));
 	return fail(s, &f, NULL, 0);
 }
 
@@ -490,7 +490,7 @@ static int keep(struct session *s, struct buf *b, const char *p, size_t n)
 {
 	struct fault f = { .offset = -1 };
 
-	if (s->text.len + s->params.len + n > db_options(s->db).max_sql)
+	if (s->text.len + s->params.len + n > db_max_sql(s->db))
 		return too_long(s);
 	buf_add(b, p, n);
 	if (!b->failed)
@@ -511,8 +511,8 @@ static int complete(struct session *s, const char *p, size_t n)
 		if (!err)
 			err = run_text(s, s->text.data, s->text.len, true);
 	} else {
-		err = n > db_options(s->db).max_sql ? too_long(s) :
-						      run_text(s, p, n, true);
+		err = n > db_max_sql(s->db) ? too_long(s) :
+					      run_text(s, p, n, true);
 	}
 	if (!err && !s->held)
 		buf_clear(&s->text);
@@ -575,8 +575,8 @@ static bool run_again(struct session *s, const char *p, size_t n, int *err)
 	struct query q;
 
 	if (!s->conn || s->batch || !n || p[n - 1] != ';' ||
-	    session_pending(s) || !split_is_blank(&s->split) ||
-	    !conn_take(s->conn, p, n, &q))
+	    n > db_max_sql(s->db) || session_pending(s) ||
+	    !split_is_blank(&s->split) || !conn_take(s->conn, p, n, &q))
 		return false;
 	if (sqlite3_bind_parameter_count(q.stmt)) {
 		conn_retire(s->conn, &q);

@@ -75,6 +75,11 @@ void ksql_tell_commit(sqlite3 *db)
 		doWalCallbacks(db);
 }
 
+void ksql_bound_pages(sqlite3 *db, unsigned int pages)
+{
+	sqlite3PagerMaxPageCount(sqlite3BtreePager(db->aDb[0].pBt), pages);
+}
+
 unsigned int ksql_page_count(sqlite3 *db)
 {
 	return sqlite3BtreeLastPage(db->aDb[0].pBt);

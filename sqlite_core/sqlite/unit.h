@@ -47,6 +47,13 @@ void ksql_forget_counts(sqlite3 *db);
 void ksql_tell_commit(sqlite3 *db);
 
 /**
+ * ksql_bound_pages() - PRAGMA max_page_count, in a few instructions
+ * @db: between two statements, also in a transaction
+ * @pages: 1 or more; fewer than there are: there will be no more
+ */
+void ksql_bound_pages(sqlite3 *db, unsigned int pages);
+
+/**
  * ksql_page_count() - pages of the database as the open transaction sees it
  * @db: in a transaction that has read
  */

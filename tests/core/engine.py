@@ -43,6 +43,7 @@ class Options(ctypes.Structure):
         ("busy_ms", ctypes.c_uint32),
         ("max_sql", ctypes.c_uint32),
         ("sessions", ctypes.c_uint32),
+        ("statements", ctypes.c_uint32),
     )
 
     def values(self) -> tuple[int, ...]:

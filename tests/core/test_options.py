@@ -18,6 +18,7 @@ FIELDS = {
     "max_result": "max_result",
     "max_sql": "max_sql",
     "sessions": "sessions",
+    "statements": "statements",
 }
 
 

@@ -31,6 +31,9 @@ class Host(Protocol):
     def mount(self, source: str, directory: Path, options: Mapping[str, str]) -> None:
         """Mount the database `source`; an option with an empty value is a word alone."""
 
+    def remount(self, directory: Path, options: Mapping[str, str]) -> None:
+        """Change some limits of it."""
+
     def unmount(self, directory: Path) -> None:
         """Unmount; must not fail when nothing holds it."""
 
@@ -67,6 +70,9 @@ class KernelHost:
     def mount(self, source: str, directory: Path, options: Mapping[str, str]) -> None:
         kernel_mount(source, directory, options)
 
+    def remount(self, directory: Path, options: Mapping[str, str]) -> None:
+        kernel_mount("none", directory, options, MS_REMOUNT)
+
     def unmount(self, directory: Path) -> None:
         kernel_unmount(directory)
 
@@ -80,6 +86,13 @@ class FuseHost:
         words = [f"{key}={value}" if value else key for key, value in options.items()]
         try:
             fuse.mount(directory, source, fuse.Options.parse(words))
+        except (fuse.MountError, fuse.OptionError) as error:
+            raise OSError(errno.EINVAL, str(error), str(directory)) from error
+
+    def remount(self, directory: Path, options: Mapping[str, str]) -> None:
+        words = ["remount", *(f"{key}={value}" for key, value in options.items())]
+        try:
+            fuse.remount(directory, fuse.Options.parse(words))
         except (fuse.MountError, fuse.OptionError) as error:
             raise OSError(errno.EINVAL, str(error), str(directory)) from error
 
@@ -132,6 +145,10 @@ class Mounter:
             raise
         self._mounted.append(directory)
         return Tree(directory)
+
+    def remount(self, tree: Tree, **options: str | int) -> None:
+        """Change some limits of one of them."""
+        self.host.remount(tree.root, {key: str(value) for key, value in options.items()})
 
     def unmount(self, tree: Tree) -> None:
         """Unmount one of them now."""
