@@ -8,27 +8,87 @@
 #include "db.h"
 #include "events.h"
 #include "exec.h"
+#include "locks.h"
 #include "mem.h"
 #include "memvfs.h"
 #include "policy.h"
 #include "sqlite/unit.h"
 
 #define POOL_MAX	  4u /* idle connections that a database keeps */
-#define CHECKPOINT_FRAMES 256 /* of the log: one MiB */
+#define CHECKPOINT_FRAMES 256u /* of the log: one MiB */
+#define WAIT_FRAMES	  4096u /* 16 MiB */
+#define WAIT_NS		  500000000
 #define IO_CALLS	  64u /* VFS calls between two looks */
 
 /* --- commits ------------------------------------------------------------- */
 
 /*
  * Bring the log's pages into the database, which moves them (memvfs.c), and give
- * its memory back, unless a reader needs it still.
+ * its memory back, unless a reader needs it still.  While it waits for readers
+ * nobody writes, so each who comes finds a log that he does not need, or one
+ * that ends where his snapshot does: it ends when those do who were there.
+ *
+ * What was to be done is done already: that this is interrupted or has used the
+ * statement's time up is no outcome of the statement's.
  */
-void conn_checkpoint(struct conn *c)
+bool conn_checkpoint(struct conn *c, int64_t wait_ns)
 {
-	c->no_wait = true;
-	sqlite3_wal_checkpoint_v2(c->lite, "main", SQLITE_CHECKPOINT_TRUNCATE,
-				  NULL, NULL);
-	c->no_wait = false;
+	int rc, frames = -1, stopped = c->stopped;
+	bool waited;
+
+	c->checkpoints = true;
+	c->checkpoint_wait_ns = wait_ns;
+	c->busy_end_ns = 0;
+	rc = sqlite3_wal_checkpoint_v2(
+		c->lite, "main", SQLITE_CHECKPOINT_TRUNCATE, &frames, NULL);
+	c->checkpoints = false;
+	c->stopped = stopped;
+	waited = c->busy_end_ns != 0;
+	figures_checkpoint(&c->db->figures,
+			   !rc	       ? CHECKPOINT_DONE :
+			   frames >= 0 ? CHECKPOINT_PARTIAL :
+					 CHECKPOINT_FAILED,
+			   waited);
+	return rc && waited;
+}
+
+/*
+ * The length of the log from which a commit waits for its readers: a quarter of
+ * what the database may have, as the log's own bound follows that.
+ */
+static uint32_t wait_frames(struct ksql_db *db)
+{
+	uint64_t frames = db_options(db).size / KSQL_PAGE_SIZE / 4;
+
+	if (frames > WAIT_FRAMES)
+		return WAIT_FRAMES;
+	return frames < CHECKPOINT_FRAMES ? CHECKPOINT_FRAMES :
+					    (uint32_t)frames;
+}
+
+/*
+ * How long a commit may wait for the readers of so long a log.  Not so long that
+ * those who wait for the write lock meanwhile would give up; and when it was in
+ * vain, as somebody reads on and on, not again before the log has doubled.
+ */
+static int64_t checkpoint_wait_ns(struct ksql_db *db, uint32_t frames)
+{
+	int64_t half = (int64_t)db_options(db).busy_ms * 500000;
+	uint32_t least = wait_frames(db);
+	uint32_t next = __atomic_load_n(&db->wait_frames, __ATOMIC_RELAXED);
+
+	if (frames < least && next) /* it has begun anew meanwhile */
+		__atomic_store_n(&db->wait_frames, 0, __ATOMIC_RELAXED);
+	if (frames < least || frames < next)
+		return 0;
+	return half < WAIT_NS ? half : WAIT_NS;
+}
+
+static void checkpoint(struct conn *c, uint32_t frames)
+{
+	if (conn_checkpoint(c, checkpoint_wait_ns(c->db, frames)))
+		__atomic_store_n(&c->db->wait_frames, 2 * frames,
+				 __ATOMIC_RELAXED);
 }
 
 /* After each commit that wrote something. */
@@ -39,8 +99,8 @@ static int committed(void *arg, sqlite3 *lite, const char *schema, int frames)
 	(void)lite;
 	(void)schema; /* no other has a log */
 	db_changed(c->db, c);
-	if (frames >= CHECKPOINT_FRAMES)
-		conn_checkpoint(c);
+	if ((uint32_t)frames >= CHECKPOINT_FRAMES)
+		checkpoint(c, (uint32_t)frames);
 	return SQLITE_OK;
 }
 
@@ -77,6 +137,7 @@ static int open_store(struct ksql_db *db, struct store *store,
 		err = errno_of_sqlite(rc, NULL);
 		goto close;
 	}
+	c->hold = store_hold(c->lite);
 	err = install(c);
 	if (err)
 		goto close;
@@ -135,6 +196,7 @@ void conn_put(struct conn *c)
 		return;
 	db = c->db;
 	c->removed = NULL;
+	hold_leave(c->hold);
 	if (!sqlite3_get_autocommit(c->lite)) {
 		conn_run_begin(c, 0);
 		if (conn_exec(c, "ROLLBACK"))
@@ -326,6 +388,7 @@ int64_t conn_run_end(struct conn *c)
 
 	c->ran_ns = now - c->began_ns;
 	port_set_local(NULL);
+	hold_leave(c->hold);
 	c->deadline_ns = 0;
 	return left > 0 ? left : 1; /* 0 would be no bound */
 }

@@ -13,6 +13,7 @@
 #include "port/types.h"
 #include "sqlite3.h"
 
+struct hold;
 struct ksql_db;
 struct store;
 
@@ -39,8 +40,9 @@ struct conn {
 	struct conn *next; /* in the pool; under the database's lock */
 	struct ksql_db *db;
 	sqlite3 *lite;
+	struct hold *hold; /* of the store's locks; @lite's */
 	bool tainted; /* has state of its own: not for the next user */
-	bool no_wait; /* the busy handler gives up at once */
+	bool checkpoints; /* waits for locks as a checkpoint does */
 	bool users; /* runs what a user wrote: to be counted */
 	bool scratch; /* to no database of a mount: size= is not for it */
 	const bool *removed; /* atomic: of the session that it is; NULL: none */
@@ -57,8 +59,8 @@ struct conn {
 	struct conn_changes changes;
 
 	/* The busy handler's. */
-	unsigned long busy_seen;
 	int64_t busy_end_ns;
+	int64_t checkpoint_wait_ns;
 
 	/* Kept for the next time their text comes: most recently used first. */
 	struct query *kept; /* owned */
@@ -124,8 +126,14 @@ void conn_poll_io(struct conn *c);
 /** conn_fault() - what SQLite says of @rc, as a fault.  Returns f->err. */
 int conn_fault(struct conn *c, int rc, struct fault *f);
 
-/** conn_checkpoint() - give the log's memory back if nobody needs it; waits for none. */
-void conn_checkpoint(struct conn *c);
+/**
+ * conn_checkpoint() - give the log's memory back if nobody needs it
+ * @wait_ns: for so long who needs it, and who writes, is waited for; 0: not at all
+ *
+ * A signal and the time limit end the waiting, and leave no trace of it.
+ * Return: true if it waited in vain.
+ */
+bool conn_checkpoint(struct conn *c, int64_t wait_ns);
 
 /** conn_exec() - statements of our own, without rows.  0 or -errno. */
 int conn_exec(struct conn *c, const char *sql);

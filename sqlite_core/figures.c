@@ -42,6 +42,16 @@ void figures_outcome(struct figures *f, int err)
 	add(&f->outcomes[errno_index(err)], 1);
 }
 
+void figures_checkpoint(struct figures *f, enum checkpoint outcome, bool waited)
+{
+	add(&f->checkpoints[outcome], 1);
+	if (!waited)
+		return;
+	add(&f->checkpoint_waits, 1);
+	if (outcome != CHECKPOINT_DONE)
+		add(&f->checkpoint_waits_in_vain, 1);
+}
+
 static uint64_t status_of(sqlite3 *lite, int what)
 {
 	int now = 0, most = 0;

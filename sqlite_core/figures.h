@@ -22,6 +22,14 @@ struct figures_bound {
 
 extern const struct figures_bound figures_bounds[FIGURES_BUCKETS];
 
+/* How a checkpoint went that the engine made. */
+enum checkpoint {
+	CHECKPOINT_DONE, /* all is in the database, and the log is empty */
+	CHECKPOINT_PARTIAL, /* some is not, or a reader needs the log still */
+	CHECKPOINT_FAILED, /* another was at it; no memory; a signal */
+	CHECKPOINTS
+};
+
 struct figures {
 	uint64_t outcomes[ERRNOS]; /* by errno_index() */
 	uint64_t took[FIGURES_BUCKETS]; /* statements that ran, by their time */
@@ -29,6 +37,9 @@ struct figures {
 	uint64_t rows; /* that they gave */
 	uint64_t prepared; /* statements that were compiled */
 	uint64_t cache_hits, cache_misses; /* of pages, by connections */
+	uint64_t checkpoints[CHECKPOINTS];
+	uint64_t checkpoint_waits; /* of them waited for readers */
+	uint64_t checkpoint_waits_in_vain;
 };
 
 /**
@@ -43,6 +54,10 @@ void figures_prepared(struct figures *f);
 
 /** figures_outcome() - what became of one: 0 or -errno. */
 void figures_outcome(struct figures *f, int err);
+
+/** figures_checkpoint() - one has ended, and may have waited for readers. */
+void figures_checkpoint(struct figures *f, enum checkpoint outcome,
+			bool waited);
 
 /** figures_cache() - take over what a connection has counted. */
 void figures_cache(struct figures *f, sqlite3 *lite);

@@ -466,7 +466,8 @@ static int copy_all(struct upload *u, struct conn *from, struct conn *to,
 	if (rc)
 		return conn_fault(to, rc, f);
 	ksql_tell_commit(to->lite);
-	conn_checkpoint(to); /* also of a small one: the old one's pages go */
+	conn_checkpoint(to,
+			0); /* also of a small one: the old one's pages go */
 	return 0;
 }
 

@@ -2,9 +2,7 @@
 /*
  * memvfs.c - SQLite's VFS: databases in memory, with a write-ahead log.
  *
- * The locks are those of SQLite's own unix VFS, kept in counters under one
- * spinlock a store.  They never wait: who does not get one is told so, and
- * waits (or not) in the busy handler for store_unlocked().
+ * The locks are those of SQLite's own unix VFS (locks.h).
  *
  * The log's index is shared memory of the connections as mmap'd files are
  * elsewhere; SQLite orders its accesses with xShmBarrier.
@@ -19,7 +17,7 @@
  *   either has a snapshot that is too old for the frame, and it is not
  *   checkpointed (the read marks), or finds the page in the log.  All that
  *   makes writing over it right makes freeing it right; their locks, kept under
- *   store.lock, order the last look before it.  The first page is the
+ *   a spin, order the last look before it.  The first page is the
  *   exception: a connection that opens reads it with no lock on the log.  It is
  *   copied (memlog_lend()).
  * - Who reads a frame while it is lent reads the same page: it does not change,
@@ -33,6 +31,9 @@
  *   then, nor will before the next commit.  Until that commit no checkpoint
  *   finds anything to do, so nobody lends meanwhile.  What a writer cuts off
  *   (wal_trim()) is behind the last commit, and never lent.
+ * - A checkpoint that waits for readers has the checkpoint lock and the write
+ *   lock in its hand from before it lends until it has cut, and takes the read
+ *   locks after it has waited for them.
  *
  * What is lent of the log is known by comparing: a frame's header says which
  * page it is of, and the database either has that very page or it does not.
@@ -42,6 +43,7 @@
 #include "port/cstd.h"
 #include "conn.h"
 #include "ksql_core.h"
+#include "locks.h"
 #include "mem.h"
 #include "memfile.h"
 #include "memlog.h"
@@ -58,14 +60,9 @@ struct store {
 	char name[STORE_NAME_MAX]; /* constant */
 	struct memfile db; /* written under SQLite's checkpoint lock */
 	struct memlog wal; /* written under SQLite's write lock */
-	struct port_event *unlocked; /* constant */
+	struct locks locks;
 
-	struct port_spin lock; /* protects all below */
-	uint32_t shared; /* connections with SQLITE_LOCK_SHARED */
-	bool reserved, pending, exclusive; /* somebody holds that lock */
-	uint32_t shm_shared[SQLITE_SHM_NLOCK];
-	bool shm_exclusive[SQLITE_SHM_NLOCK];
-	uint16_t shm_wanted; /* bits of locks refused because of readers */
+	struct port_spin lock; /* protects the index */
 	void **shm[SHM_PAGES]; /* pages of pointers to regions */
 };
 
@@ -80,9 +77,7 @@ struct handle {
 	bool checkpoints; /* reads the log to write to the database */
 	const void *copied; /* has the content of a frame; NULL: none has */
 	uint64_t frame; /* that one */
-	int level; /* SQLITE_LOCK_* held */
-	uint16_t shm_shared; /* bits of locks held shared */
-	uint16_t shm_exclusive; /* and exclusively */
+	struct hold hold; /* with a store, and not its log */
 };
 
 static struct {
@@ -100,8 +95,7 @@ struct store *store_new(void)
 
 	if (!s)
 		return NULL;
-	s->unlocked = port_event_new();
-	if (!s->unlocked) {
+	if (locks_init(&s->locks)) {
 		ksql_free(s);
 		return NULL;
 	}
@@ -141,7 +135,7 @@ void store_free(struct store *s)
 	memlog_truncate(&s->wal, 0);
 	memfile_truncate(&s->db, 0);
 	shm_free(s);
-	port_event_free(s->unlocked);
+	locks_exit(&s->locks);
 	ksql_free(s);
 }
 
@@ -160,6 +154,12 @@ void store_set_size(struct store *s, uint64_t bytes)
 	__atomic_store_n(&s->wal.frames.max_pages,
 			 bytes / KSQL_PAGE_SIZE * 5 / 4 + 1024,
 			 __ATOMIC_RELAXED);
+}
+
+uint64_t store_wal_limit(const struct store *s)
+{
+	return __atomic_load_n(&s->wal.frames.max_pages, __ATOMIC_RELAXED) *
+	       KSQL_PAGE_SIZE;
 }
 
 int store_append(struct store *s, const void *p, size_t n, uint64_t max)
@@ -192,9 +192,30 @@ void store_pages(const struct store *s, uint64_t *db, uint64_t *wal)
 	*wal = memlog_pages(&s->wal);
 }
 
-struct port_event *store_unlocked(struct store *s)
+struct hold *store_hold(sqlite3 *lite)
 {
-	return s->unlocked;
+	sqlite3_file *file = NULL;
+	struct handle *h;
+
+	sqlite3_file_control(lite, "main", SQLITE_FCNTL_FILE_POINTER, &file);
+	h = (struct handle *)file;
+	h->hold.lite = lite;
+	return &h->hold;
+}
+
+void store_wake(struct store *s)
+{
+	locks_wake(&s->locks);
+}
+
+void store_waiting(const struct store *s, struct store_waiting *out)
+{
+	int64_t since = __atomic_load_n(&s->locks.written_ns, __ATOMIC_RELAXED);
+	int64_t held = since ? port_coarse_ns() - since : 0;
+
+	out->waiters = __atomic_load_n(&s->locks.waiters, __ATOMIC_RELAXED);
+	out->waits = __atomic_load_n(&s->locks.waits, __ATOMIC_RELAXED);
+	out->held_ns = held > 0 ? (uint64_t)held : 0;
 }
 
 /* --- files --------------------------------------------------------------- */
@@ -218,7 +239,11 @@ static struct handle *handle_of(sqlite3_file *file)
 
 static int file_close(sqlite3_file *file)
 {
-	memfile_truncate(&handle_of(file)->own, 0);
+	struct handle *h = handle_of(file);
+
+	memfile_truncate(&h->own, 0);
+	if (h->store)
+		hold_exit(&h->hold);
 	return SQLITE_OK;
 }
 
@@ -304,63 +329,19 @@ static int file_size(sqlite3_file *file, sqlite3_int64 *size)
 	return SQLITE_OK;
 }
 
-/* SQLite's five lock levels, as its documentation of xLock() has them. */
 static int file_lock(sqlite3_file *file, int level)
 {
 	struct handle *h = handle_of(file);
-	struct store *s = h->store;
-	int rc = SQLITE_BUSY;
 
-	if (!s || h->level >= level)
-		return SQLITE_OK;
-	port_spin_lock(&s->lock);
-	if (level == SQLITE_LOCK_SHARED) {
-		if (s->pending || s->exclusive)
-			goto unlock;
-		s->shared++;
-	} else if (level == SQLITE_LOCK_RESERVED) {
-		if (s->reserved)
-			goto unlock;
-		s->reserved = true;
-	} else { /* exclusive, through pending */
-		if (h->level < SQLITE_LOCK_PENDING) {
-			if (s->pending ||
-			    (s->reserved && h->level < SQLITE_LOCK_RESERVED))
-				goto unlock;
-			s->pending = true;
-			s->reserved = true;
-			h->level = SQLITE_LOCK_PENDING;
-		}
-		if (s->shared > 1)
-			goto unlock;
-		s->exclusive = true;
-	}
-	h->level = level;
-	rc = SQLITE_OK;
-unlock:
-	port_spin_unlock(&s->lock);
-	return rc;
+	return h->store ? hold_lock(&h->hold, level) : SQLITE_OK;
 }
 
 static int file_unlock(sqlite3_file *file, int level)
 {
 	struct handle *h = handle_of(file);
-	struct store *s = h->store;
 
-	if (!s || h->level <= level)
-		return SQLITE_OK;
-	port_spin_lock(&s->lock);
-	if (h->level == SQLITE_LOCK_EXCLUSIVE)
-		s->exclusive = false;
-	if (h->level >= SQLITE_LOCK_PENDING)
-		s->pending = false;
-	if (h->level >= SQLITE_LOCK_RESERVED)
-		s->reserved = false;
-	if (level == SQLITE_LOCK_NONE)
-		s->shared--;
-	h->level = level;
-	port_spin_unlock(&s->lock);
-	port_event_signal(s->unlocked);
+	if (h->store)
+		hold_unlock(&h->hold, level);
 	return SQLITE_OK;
 }
 
@@ -368,12 +349,7 @@ static int file_check_reserved(sqlite3_file *file, int *reserved)
 {
 	struct store *s = handle_of(file)->store;
 
-	*reserved = 0;
-	if (!s)
-		return SQLITE_OK;
-	port_spin_lock(&s->lock);
-	*reserved = s->reserved;
-	port_spin_unlock(&s->lock);
+	*reserved = s && locks_reserved(&s->locks);
 	return SQLITE_OK;
 }
 
@@ -460,43 +436,10 @@ static int file_shm_map(sqlite3_file *file, int region, int size, int extend,
 	return *out || !extend ? SQLITE_OK : SQLITE_IOERR_NOMEM;
 }
 
-static bool shm_may_lock(const struct store *s, const struct handle *h, int i,
-			 bool exclusive)
-{
-	uint32_t mine = (h->shm_shared >> i) & 1u;
-
-	if (s->shm_exclusive[i])
-		return false;
-	return !exclusive || s->shm_shared[i] == mine;
-}
-
-/*
- * Could somebody who was refused get it now?  Each try of a waiter takes and
- * gives back read locks of its own: if those counted, waiters would wake
- * themselves and each other without end.
- */
-static bool shm_unlock_one(struct store *s, struct handle *h, int i)
-{
-	uint16_t bit = (uint16_t)(1u << i);
-	bool frees = h->shm_exclusive & bit;
-
-	if (h->shm_exclusive & bit)
-		s->shm_exclusive[i] = false;
-	if (h->shm_shared & bit && --s->shm_shared[i] == 0 &&
-	    s->shm_wanted & bit) {
-		s->shm_wanted &= (uint16_t)~bit;
-		frees = true;
-	}
-	h->shm_exclusive &= (uint16_t)~bit;
-	h->shm_shared &= (uint16_t)~bit;
-	return frees;
-}
-
-/* Of SQLite's wal.c: its locks, and where in the log's index and file things are. */
-#define WAL_WRITE_LOCK 0
-#define WAL_IS_INIT    12
-#define WAL_MAX_FRAME  16
-#define WAL_SLACK      (64u * KSQL_PAGE_SIZE)
+/* Of SQLite's wal.c: where in the log's index things are. */
+#define WAL_IS_INIT   12
+#define WAL_MAX_FRAME 16
+#define WAL_SLACK     (64u * KSQL_PAGE_SIZE)
 
 /*
  * What a large transaction wrote into the log and then rolled back is nobody's:
@@ -520,46 +463,16 @@ static void wal_trim(struct store *s)
 static int file_shm_lock(sqlite3_file *file, int offset, int n, int flags)
 {
 	struct handle *h = handle_of(file);
-	struct store *s = h->store;
-	bool exclusive = flags & SQLITE_SHM_EXCLUSIVE;
-	bool given = false;
-	int i, rc = SQLITE_OK;
 
-	if (!s)
+	if (!h->store)
 		return SQLITE_IOERR_SHMLOCK;
-	if (flags & SQLITE_SHM_UNLOCK && exclusive &&
-	    offset == WAL_WRITE_LOCK && h->shm_exclusive & 1u)
-		wal_trim(s);
-	port_spin_lock(&s->lock);
-	if (flags & SQLITE_SHM_UNLOCK) {
-		for (i = offset; i < offset + n; i++)
-			given |= shm_unlock_one(s, h, i);
-		goto unlock;
-	}
-	for (i = offset; i < offset + n; i++) {
-		if (!shm_may_lock(s, h, i, exclusive)) {
-			if (!s->shm_exclusive[i])
-				s->shm_wanted |= (uint16_t)(1u << i);
-			rc = SQLITE_BUSY;
-			goto unlock;
-		}
-	}
-	for (i = offset; i < offset + n; i++) {
-		uint16_t bit = (uint16_t)(1u << i);
-
-		if (exclusive) {
-			s->shm_exclusive[i] = true;
-			h->shm_exclusive |= bit;
-		} else if (!(h->shm_shared & bit)) {
-			s->shm_shared[i]++;
-			h->shm_shared |= bit;
-		}
-	}
-unlock:
-	port_spin_unlock(&s->lock);
-	if (given)
-		port_event_signal(s->unlocked);
-	return rc;
+	if (flags & SQLITE_SHM_LOCK)
+		return hold_shm_lock(&h->hold, offset, n,
+				     flags & SQLITE_SHM_EXCLUSIVE);
+	if (offset == 0 && hold_writes(&h->hold))
+		wal_trim(h->store);
+	hold_shm_unlock(&h->hold, offset, n);
+	return SQLITE_OK;
 }
 
 static void file_shm_barrier(sqlite3_file *file)
@@ -572,15 +485,10 @@ static void file_shm_barrier(sqlite3_file *file)
 static int file_shm_unmap(sqlite3_file *file, int delete_it)
 {
 	struct handle *h = handle_of(file);
-	int i;
 
 	(void)delete_it;
-	if (!h->store)
-		return SQLITE_OK;
-	port_spin_lock(&h->store->lock);
-	for (i = 0; i < SQLITE_SHM_NLOCK; i++)
-		shm_unlock_one(h->store, h, i);
-	port_spin_unlock(&h->store->lock);
+	if (h->store)
+		hold_shm_unlock(&h->hold, 0, SQLITE_SHM_NLOCK);
 	return SQLITE_OK;
 }
 
@@ -659,6 +567,8 @@ static int vfs_open(sqlite3_vfs *vfs, sqlite3_filename name, sqlite3_file *file,
 		h->store = name ? store_find(name, "") : NULL;
 		if (!h->store)
 			return SQLITE_CANTOPEN;
+		if (hold_init(&h->hold, &h->store->locks))
+			return SQLITE_NOMEM;
 		h->file = &h->store->db;
 	} else if (flags & SQLITE_OPEN_WAL) {
 		struct store *s = name ? store_find(name, "-wal") : NULL;

@@ -11,9 +11,10 @@
 #define KSQL_MEMVFS_H
 
 #include "port/types.h"
+#include "sqlite3.h"
 
+struct hold;
 struct store;
-struct port_event;
 
 /** memvfs_init() - register the VFS with SQLite as its default.  0 or -errno. */
 int memvfs_init(void);
@@ -27,6 +28,8 @@ void store_free(struct store *s);
 const char *store_name(const struct store *s);
 /** store_set_size() - bytes that the database, and its log, may grow to each. */
 void store_set_size(struct store *s, uint64_t bytes);
+/** store_wal_limit() - bytes that the log may grow to. */
+uint64_t store_wal_limit(const struct store *s);
 /**
  * store_append() - bytes behind the last one of a database that nobody has open
  * @max: bytes that it may come to
@@ -47,7 +50,19 @@ void store_bound(struct store *s, uint64_t pages);
 void store_drop(struct store *s, uint64_t from, uint64_t to);
 /** store_pages() - pages that the database and its log hold. */
 void store_pages(const struct store *s, uint64_t *db, uint64_t *wal);
-/** store_unlocked() - the event signalled whenever somebody gives a lock up. */
-struct port_event *store_unlocked(struct store *s);
+
+/** store_hold() - what a connection holds of its store's locks, until it is closed. */
+struct hold *store_hold(sqlite3 *lite);
+
+/** store_wake() - all who wait for its locks look whether they still want to. */
+void store_wake(struct store *s);
+
+struct store_waiting {
+	uint64_t waiters; /* connections in the queue for the write lock */
+	uint64_t waits; /* that ever joined it */
+	uint64_t held_ns; /* since when the write lock is held; 0: it is free */
+};
+
+void store_waiting(const struct store *s, struct store_waiting *out);
 
 #endif /* KSQL_MEMVFS_H */

@@ -445,6 +445,51 @@ static void put_statements(struct buf *out, const struct figures *f)
 		   "Pages that they had not.", counted(&f->cache_misses));
 }
 
+static void put_checkpoints(struct buf *out, const struct figures *f)
+{
+	static const char name[] = "ksqlfs_checkpoints_total";
+	static const char *const outcomes[CHECKPOINTS] = { "done", "partial",
+							   "failed" };
+	unsigned int i;
+
+	put_head(
+		out, name,
+		"Tries to empty the log: all done, in part as readers need it, or not at all.",
+		"counter");
+	for (i = 0; i < CHECKPOINTS; i++)
+		buf_printf(out, "%s{outcome=\"%s\"} %llu\n", name, outcomes[i],
+			   (unsigned long long)counted(&f->checkpoints[i]));
+	put_figure(out, "ksqlfs_checkpoint_waits_total", "counter",
+		   "Of them waited for readers, as the log was long.",
+		   counted(&f->checkpoint_waits));
+	put_figure(out, "ksqlfs_checkpoint_waits_in_vain_total", "counter",
+		   "Of these gave up, and the log grows on.",
+		   counted(&f->checkpoint_waits_in_vain));
+}
+
+static void put_seconds(struct buf *out, const char *name, uint64_t ns)
+{
+	buf_printf(out, "%s %llu.%09llu\n", name,
+		   (unsigned long long)(ns / 1000000000u),
+		   (unsigned long long)(ns % 1000000000u));
+}
+
+static void put_waiting(struct buf *out, struct ksql_db *db)
+{
+	static const char held[] = "ksqlfs_write_lock_held_seconds";
+	struct store_waiting w;
+
+	store_waiting(db->store, &w);
+	put_figure(out, "ksqlfs_write_lock_waiters", "gauge",
+		   "Writers that wait for their turn.", w.waiters);
+	put_figure(out, "ksqlfs_write_lock_waits_total", "counter",
+		   "Writers that had to wait for it.", w.waits);
+	put_head(out, held,
+		 "How long the writer of now has been at it; 0: nobody is.",
+		 "gauge");
+	put_seconds(out, held, w.held_ns);
+}
+
 static void put_database(struct buf *out, struct ksql_db *db)
 {
 	uint64_t pages, wal;
@@ -462,6 +507,11 @@ static void put_database(struct buf *out, struct ksql_db *db)
 		   db_options(db).size);
 	put_figure(out, "ksqlfs_wal_bytes", "gauge",
 		   "Memory of the database's log.", wal * KSQL_PAGE_SIZE);
+	put_figure(out, "ksqlfs_wal_limit_bytes", "gauge",
+		   "What it may grow to; then writers fail.",
+		   store_wal_limit(db->store));
+	put_checkpoints(out, &db->figures);
+	put_waiting(out, db);
 }
 
 static void count_session(void *arg, const struct session_dir *d)
@@ -507,9 +557,7 @@ static void put_longest(struct buf *out)
 		out, name,
 		"Longest time so far that the engine kept a processor without a chance for others.",
 		"gauge");
-	buf_printf(out, "%s %llu.%09llu\n", name,
-		   (unsigned long long)(ns / 1000000000u),
-		   (unsigned long long)(ns % 1000000000u));
+	put_seconds(out, name, ns);
 }
 
 int metrics_engine(struct ksql_db *db, const struct ksql_node *node,

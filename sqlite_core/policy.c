@@ -9,7 +9,7 @@
 #include "port/cstd.h"
 #include "conn.h"
 #include "db.h"
-#include "memvfs.h"
+#include "locks.h"
 
 /*
  * Opcodes between two looks at the clock and at who else wants the processor:
@@ -186,34 +186,38 @@ static int progress(void *arg)
 	return conn_poll(arg) != 0;
 }
 
-/*
- * Somebody holds the lock.  The count of unlocks is read before each try, so
- * that one that falls between a try and the wait is not missed.
- */
+/* How long whoever asks for a lock waits for it. */
+static int64_t patience_ns(const struct conn *c)
+{
+	return c->checkpoints ? c->checkpoint_wait_ns :
+				(int64_t)db_options(c->db).busy_ms * 1000000;
+}
+
+/* Somebody holds a lock: wait for it (locks.h), killably; 0 gives up. */
 static int busy(void *arg, int calls)
 {
 	struct conn *c = arg;
-	struct port_event *unlocked = store_unlocked(c->db->store);
-	int64_t left;
+	int64_t now = port_coarse_ns(), left;
+	bool over;
+	int ret;
 
-	if (c->no_wait)
+	if (c->checkpoints && !c->checkpoint_wait_ns)
 		return 0;
-	if (calls == 0) {
-		c->busy_end_ns = port_coarse_ns() +
-				 (int64_t)db_options(c->db).busy_ms * 1000000;
-		c->busy_seen = port_event_count(unlocked);
+	if (calls == 0)
+		c->busy_end_ns = now + patience_ns(c);
+	left = c->busy_end_ns - now;
+	over = c->deadline_ns && c->deadline_ns <= c->busy_end_ns;
+	if (over)
+		left = c->deadline_ns - now;
+	ret = conn_poll(c);
+	if (!ret)
+		ret = hold_wait(c->hold, left > 0 ? (uint64_t)left : 0);
+	if (ret == -ETIMEDOUT && over)
+		c->stopped = ret; /* whatever the coarse clock says yet */
+	if (!conn_poll(c) && !ret)
 		return 1;
-	}
-	if (conn_poll(c))
-		return 0;
-	left = c->busy_end_ns - port_coarse_ns();
-	if (c->deadline_ns && c->deadline_ns - port_coarse_ns() < left)
-		left = c->deadline_ns - port_coarse_ns();
-	if (left <= 0)
-		return 0;
-	port_event_wait(unlocked, c->busy_seen, (uint64_t)left);
-	c->busy_seen = port_event_count(unlocked);
-	return conn_poll(c) == 0;
+	hold_leave(c->hold);
+	return 0;
 }
 
 /* --- limits -------------------------------------------------------------- */

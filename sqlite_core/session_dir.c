@@ -11,6 +11,7 @@
 #include "conn.h"
 #include "db.h"
 #include "mem.h"
+#include "memvfs.h"
 #include "outcome.h"
 #include "session.h"
 
@@ -265,8 +266,10 @@ int session_dir_remove(struct session_dir *d)
 	port_mutex_unlock(db->sessions_lock);
 	if (!at)
 		return -ENOENT;
-	if (try_take(d)) /* else who has it sees that it is removed */
+	if (try_take(d))
 		session_dir_give(d);
+	else
+		store_wake(db->store); /* who has it sees that it is removed */
 	session_dir_put(d);
 	return 0;
 }
