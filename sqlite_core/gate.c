@@ -657,3 +657,8 @@ void ksql_release(struct ksql_file *f, const struct ksql_caller *caller,
 
 	enter(call_release, &c, caller);
 }
+
+void ksql_cancelled(const int *cancel)
+{
+	port_wake(cancel);
+}

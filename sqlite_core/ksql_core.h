@@ -88,8 +88,9 @@ struct ksql_options {
  * @gid: its group, likewise
  * @pid: the process, to be named in the log
  * @cancel: NULL, or a flag that the host raises (to non-zero, from any thread)
- *	to end what runs; it must stay valid for the length of the call.  The
- *	kernel host leaves it NULL: there a signal pending does the same.
+ *	to end what runs; it must stay valid for the length of the call.  Who
+ *	raises it calls ksql_cancelled() then.  The kernel host leaves it NULL:
+ *	there a signal pending does the same.
  */
 struct ksql_caller {
 	uint32_t uid;
@@ -526,6 +527,14 @@ KSQL_API int ksql_finish(struct ksql_file *file,
  */
 KSQL_API void ksql_release(struct ksql_file *file,
 			   const struct ksql_caller *caller, bool abandon);
+
+/**
+ * ksql_cancelled() - a caller's cancel flag has been raised.  Does not sleep.
+ * @cancel: that flag; from any thread
+ *
+ * Wakes what waits on that caller's behalf: without it, it would not look.
+ */
+KSQL_API void ksql_cancelled(const int *cancel);
 
 #ifdef __cplusplus
 }

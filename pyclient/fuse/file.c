@@ -65,6 +65,7 @@ void file_cancel(struct host *host, struct worker *worker)
 	struct open_file *of;
 
 	__atomic_store_n(&worker->cancel, 1, __ATOMIC_SEQ_CST);
+	ksql_cancelled(&worker->cancel);
 	file_wake_readers(host);
 	of = __atomic_load_n(&worker->waits, __ATOMIC_SEQ_CST);
 	if (!of)

@@ -230,6 +230,7 @@ static void workers_stop(struct host *host)
 	while (host->workers) {
 		for (worker = host->workers; worker; worker = worker->next) {
 			__atomic_store_n(&worker->cancel, 1, __ATOMIC_RELEASE);
+			ksql_cancelled(&worker->cancel);
 			pthread_kill(worker->thread, SIGNAL_WAKE);
 		}
 		file_wake_readers(host);

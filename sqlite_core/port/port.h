@@ -33,6 +33,14 @@
  */
 void port_enter(void (*fn)(void *arg), void *arg, const int *cancel);
 
+/**
+ * port_wake() - who waits in an entry with this flag looks at it.  Host side.
+ * @cancel: a flag that has been raised
+ *
+ * Return at once.  Harmless when nobody does.
+ */
+void port_wake(const int *cancel);
+
 /** port_stack_left() - bytes of the engine's stack below this call's frame. */
 size_t port_stack_left(void);
 

@@ -194,6 +194,12 @@ static bool port_cancelled(const struct port_entry *entry)
 	return unlikely(entry->cancel && READ_ONCE(*entry->cancel));
 }
 
+/* Who waits has a signal, which wakes it; a flag it looks at every so often. */
+void port_wake(const int *cancel)
+{
+	(void)cancel;
+}
+
 /* Soft interrupts wait for us only where the section disables them. */
 static bool port_softirq_waits(void)
 {

@@ -402,36 +402,78 @@ void port_event_signal(struct port_event *e)
 	pthread_mutex_unlock(&e->lock);
 }
 
-/* The cancel flag wakes nobody: look at it this often. */
-#define CANCEL_CHECK_NS 10000000
+/* One that waits with a cancel flag, for port_wake(); on its stack. */
+struct sleeper {
+	struct sleeper *next, **at;
+	const int *cancel;
+	struct port_event *event;
+};
 
-static struct timespec monotonic_in(uint64_t ns)
+static struct {
+	pthread_mutex_t lock; /* protects the list; taken before an event's */
+	struct sleeper *first;
+} sleepers = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+static void sleeper_add(struct sleeper *s)
 {
-	uint64_t at = (uint64_t)port_monotonic_ns() + ns;
+	pthread_mutex_lock(&sleepers.lock);
+	s->next = sleepers.first;
+	s->at = &sleepers.first;
+	if (s->next)
+		s->next->at = &s->next;
+	sleepers.first = s;
+	pthread_mutex_unlock(&sleepers.lock);
+}
 
-	return (struct timespec){ .tv_sec = (time_t)(at / 1000000000u),
-				  .tv_nsec = (long)(at % 1000000000u) };
+static void sleeper_remove(struct sleeper *s)
+{
+	pthread_mutex_lock(&sleepers.lock);
+	*s->at = s->next;
+	if (s->next)
+		s->next->at = s->at;
+	pthread_mutex_unlock(&sleepers.lock);
+}
+
+/* Who waits looks at its flag under the event's lock, and then sleeps. */
+void port_wake(const int *cancel)
+{
+	struct sleeper *s;
+
+	pthread_mutex_lock(&sleepers.lock);
+	for (s = sleepers.first; s; s = s->next) {
+		if (s->cancel != cancel)
+			continue;
+		pthread_mutex_lock(&s->event->lock);
+		pthread_cond_broadcast(&s->event->changed);
+		pthread_mutex_unlock(&s->event->lock);
+	}
+	pthread_mutex_unlock(&sleepers.lock);
+}
+
+static struct timespec timespec_of(int64_t ns)
+{
+	return (struct timespec){ .tv_sec = (time_t)(ns / 1000000000),
+				  .tv_nsec = (long)(ns % 1000000000) };
 }
 
 int port_event_wait(struct port_event *e, unsigned long seen,
 		    uint64_t timeout_ns)
 {
 	int64_t end = port_monotonic_ns() + (int64_t)timeout_ns;
+	struct sleeper self = { .cancel = context.cancel, .event = e };
+	const struct timespec until = timespec_of(end);
 	int err = 0;
 
+	sleeper_add(&self);
 	pthread_mutex_lock(&e->lock);
 	while (e->count == seen) {
-		int64_t left = end - port_monotonic_ns();
-		struct timespec until;
-
-		err = left > 0 ? port_pause() : -ETIMEDOUT;
+		err = port_monotonic_ns() < end ? port_pause() : -ETIMEDOUT;
 		if (err)
 			break;
-		until = monotonic_in(left < CANCEL_CHECK_NS ? (uint64_t)left :
-							      CANCEL_CHECK_NS);
 		pthread_cond_timedwait(&e->changed, &e->lock, &until);
 	}
 	pthread_mutex_unlock(&e->lock);
+	sleeper_remove(&self);
 	return err;
 }
 

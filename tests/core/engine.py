@@ -152,12 +152,17 @@ _PROTOTYPES: dict[str, tuple[Any, ...]] = {
     "ksql_write": (ctypes.c_long, _P, _CALLER, ctypes.c_char_p, ctypes.c_size_t),
     "ksql_finish": (ctypes.c_int, _P, _CALLER),
     "ksql_release": (None, _P, _CALLER, ctypes.c_bool),
+    "ksql_cancelled": (None, ctypes.POINTER(ctypes.c_int)),
 }
+
+
+_loaded: list[ctypes.CDLL] = []
 
 
 def load(path: Path | None = None) -> ctypes.CDLL:
     """The library, its calls typed."""
     lib = ctypes.CDLL(str(path or library_path()))
+    _loaded.append(lib)
     for name, (result, *arguments) in _PROTOTYPES.items():
         call = getattr(lib, name)
         call.restype = result
@@ -186,6 +191,8 @@ class Flag:
     def set(self, on: bool = True) -> None:
         """Raise it, or lower it."""
         self.value.value = int(on)
+        for lib in _loaded:
+            lib.ksql_cancelled(ctypes.byref(self.value))
 
 
 def caller(uid: int = 0, flag: Flag | None = None) -> Caller:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import errno
 import threading
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -329,3 +330,27 @@ def test_calls_of_a_session_that_waits(queue: Queue) -> None:
         assert errno_of(file.read) == 0
     queue.serve()
     assert queue.rows() == [2]
+
+
+def voluntary_switches() -> int:
+    """How often this thread has gone to sleep."""
+    status = Path(f"/proc/self/task/{threading.get_native_id()}/status").read_text()
+    return int(status.split("\nvoluntary_ctxt_switches:")[1].split("\n")[0])
+
+
+def test_who_waits_sleeps(queue: Queue) -> None:
+    """One second: it would go to sleep a hundred times if it looked every 10 ms."""
+    slept: list[int] = []
+    flag = Flag()
+
+    def work() -> None:
+        before = voluntary_switches()
+        assert errno_of(queue.db.batch, "DELETE FROM t", cancel=flag) == errno.ETIMEDOUT
+        slept.append(voluntary_switches() - before)
+
+    queue.db.configure(timeout_ms=1000)
+    queue.join(work)
+    queue.together.join()
+    assert slept[0] < 50
+    queue.db.configure(timeout_ms=0)
+    queue.serve()
