@@ -113,35 +113,6 @@ def test_waiting_ends_at_the_unlock_and_does_not_spin(engine: Engine) -> None:
     assert db.value("SELECT count(*) FROM t") == "2"
 
 
-def test_many_wait(db: Db) -> None:
-    db.batch("CREATE TABLE t(a)")
-    together = Together()
-    with db.session() as holder:
-        holder.ask("BEGIN IMMEDIATE;")
-        for i in range(8):
-            together.start(db.batch, f"INSERT INTO t VALUES({i})")
-        time.sleep(0.2)
-        holder.ask("COMMIT;")
-        together.join()
-    assert db.value("SELECT count(*) || ' ' || sum(a) FROM t") == "8 28"
-
-
-def test_an_upgrade_that_cannot_be_ends_at_once(db: Db) -> None:
-    db.batch("CREATE TABLE t(a); INSERT INTO t VALUES(1)")
-    with db.session() as one, db.session() as other:
-        one.ask("BEGIN; SELECT * FROM t;")
-        other.ask("BEGIN; SELECT * FROM t;")
-        one.ask("UPDATE t SET a = 2;")
-        # The other has read what is being changed: waiting would never help it.
-        assert seconds(lambda: errno_of(other.ask, "UPDATE t SET a = 3;")) < 1
-        one.ask("COMMIT;")
-        assert errno_of(other.ask, "UPDATE t SET a = 3;") == errno.EBUSY
-        assert seconds(lambda: errno_of(other.ask, "UPDATE t SET a = 3;")) < 1
-        other.ask("ROLLBACK;")
-        other.ask("UPDATE t SET a = 4;")
-    assert db.value("SELECT a FROM t") == "4"
-
-
 def test_a_checkpoint_waits_for_its_reader(engine: Engine) -> None:
     db = engine.db(busy_ms=3000)
     db.batch("CREATE TABLE t(a); INSERT INTO t VALUES(1)")
