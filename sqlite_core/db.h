@@ -16,6 +16,7 @@ struct outcome;
 struct session_dir;
 struct store;
 struct tracked;
+struct watcher;
 
 #define TRACKED_BUCKETS 256u
 
@@ -40,6 +41,7 @@ struct ksql_db {
 	uint64_t all_version; /* of the last commit that changed no known table */
 	int64_t all_changed_ns; /* its time */
 	uint32_t sizes_epoch; /* counts changes of what is known of their sizes */
+	struct watcher *watchers; /* owned; who has files "changes" open */
 	uint32_t watching; /* atomic: files "changes" that are open */
 	uint32_t recording; /* atomic: connections that hold rows for them */
 

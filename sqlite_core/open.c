@@ -532,7 +532,7 @@ static int open_kind(struct ksql_db *db, struct ksql_node *node,
 	case KIND_DATA:
 		return data_open(db, node, caller, file);
 	case KIND_CHANGES:
-		return changes_open(db, node, file);
+		return changes_open(db, node, caller->uid, file);
 	case KIND_IMAGE:
 		return image_open(db, caller, flags, file);
 	case KIND_INSERT:

@@ -334,9 +334,17 @@ void tracked_free(struct ksql_db *db)
 #define TAKE	  64u
 #define TEXT_ROOM (16u * 1024u)
 
+/* A user who has some open: their tables' rings are memory that he takes. */
+struct watcher {
+	struct watcher *next; /* in the database's list; owned by that */
+	uint32_t uid;
+	uint32_t files; /* 1 or more */
+};
+
 struct changes_file {
 	struct ksql_file base;
 	struct ksql_db *db;
+	uint32_t uid;
 	struct tracked *table; /* kept by our count among its readers */
 	uint64_t total; /* rows that what was read changed */
 	struct buf text;
@@ -427,6 +435,54 @@ static int changes_fill(struct ksql_file *file, uint64_t pos)
 	return f->text.len ? 0 : -EAGAIN;
 }
 
+/* Under tracked_lock.  Where @uid stands in the list, or its end. */
+static struct watcher **find_watcher(struct ksql_db *db, uint32_t uid)
+{
+	struct watcher **at = &db->watchers;
+
+	while (*at && (*at)->uid != uid)
+		at = &(*at)->next;
+	return at;
+}
+
+/* One more of @uid's files: 0, -EDQUOT, -ENOMEM. */
+static int watch_more(struct ksql_db *db, uint32_t uid)
+{
+	struct watcher *spare = ksql_zalloc(sizeof(*spare)), **at;
+	int err = 0;
+
+	if (!spare)
+		return -ENOMEM;
+	spare->uid = uid;
+	port_spin_lock(&db->tracked_lock);
+	at = find_watcher(db, uid);
+	if (!*at) {
+		*at = spare;
+		spare = NULL;
+	}
+	if ((*at)->files < CHANGES_FILES)
+		(*at)->files++;
+	else
+		err = -EDQUOT;
+	port_spin_unlock(&db->tracked_lock);
+	ksql_free(spare);
+	return err;
+}
+
+static void watch_less(struct ksql_db *db, uint32_t uid)
+{
+	struct watcher **at, *gone = NULL;
+
+	port_spin_lock(&db->tracked_lock);
+	at = find_watcher(db, uid);
+	if (!--(*at)->files) {
+		gone = *at;
+		*at = gone->next;
+	}
+	port_spin_unlock(&db->tracked_lock);
+	ksql_free(gone);
+}
+
 /* The last reader takes the ring with him. */
 static void changes_release(struct ksql_file *file, bool abandon)
 {
@@ -441,6 +497,7 @@ static void changes_release(struct ksql_file *file, bool abandon)
 	}
 	__atomic_sub_fetch(&f->db->watching, 1, __ATOMIC_SEQ_CST);
 	port_spin_unlock(&f->db->tracked_lock);
+	watch_less(f->db, f->uid);
 	ksql_free(ring);
 	buf_free(&f->text);
 	ksql_free(f);
@@ -505,7 +562,7 @@ static int look_at(struct ksql_db *db, const char *table, struct nature *nature)
 	return err < 0 ? err : 0;
 }
 
-int changes_open(struct ksql_db *db, struct ksql_node *node,
+int changes_open(struct ksql_db *db, struct ksql_node *node, uint32_t uid,
 		 struct ksql_file **out)
 {
 	struct change *ring = NULL;
@@ -513,26 +570,32 @@ int changes_open(struct ksql_db *db, struct ksql_node *node,
 	struct nature nature;
 	int err = look_at(db, node->object, &nature);
 
+	if (!err)
+		err = watch_more(db, uid);
 	if (err)
 		return err;
+	err = -ENOMEM;
 	f = ksql_zalloc(sizeof(*f));
 	if (!f)
-		return -ENOMEM;
+		goto watch_less;
 	ring = ksql_alloc(TRACKED_RING * sizeof(*ring));
-	if (!ring) {
-		ksql_free(f);
-		return -ENOMEM;
-	}
+	if (!ring)
+		goto free_file;
 	f->base.ops = &changes_ops;
 	f->base.stream = true;
 	f->base.waits = true;
 	f->db = db;
+	f->uid = uid;
 	err = begin_reading(f, node->object, &nature, &ring);
 	ksql_free(ring);
-	if (err) {
-		ksql_free(f);
-		return err;
-	}
+	if (err)
+		goto free_file;
 	*out = &f->base;
 	return 0;
+
+free_file:
+	ksql_free(f);
+watch_less:
+	watch_less(db, uid);
+	return err;
 }

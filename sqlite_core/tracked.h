@@ -98,8 +98,11 @@ void tracked_purge(struct ksql_db *db, uint64_t expected,
 /** tracked_free() - all, as the database goes. */
 void tracked_free(struct ksql_db *db);
 
-/** changes_open() - the file tables/NAME/changes.  0 or -errno. */
-int changes_open(struct ksql_db *db, struct ksql_node *node,
+/* So many files "changes" of a database may a user have open. */
+#define CHANGES_FILES 256u
+
+/** changes_open() - the file tables/NAME/changes for @uid.  0 or -errno. */
+int changes_open(struct ksql_db *db, struct ksql_node *node, uint32_t uid,
 		 struct ksql_file **out);
 
 #endif /* KSQL_TRACKED_H */

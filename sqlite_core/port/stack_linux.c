@@ -75,17 +75,26 @@ static struct port_stack *port_stack_pop(void)
 	return stack;
 }
 
+static unsigned int port_stacks_wanted(void)
+{
+	return num_online_cpus() + 2;
+}
+
 /*
  * vmalloc() leaves an unmapped page behind each of its areas, so also below
- * this one: to run over the end is a fault, not a silent overwrite.  Not
- * charged to a cgroup: stacks outlive the task they were made for.
+ * this one: to run over the end is a fault, not a silent overwrite.  Those that
+ * are kept for whoever comes are nobody's; more of them are charged to the
+ * cgroup of who is one too many in the engine, or a crowd that waits in there
+ * would have memory for nothing.
  */
 static struct port_stack *port_stack_make(void)
 {
+	gfp_t gfp = GFP_KERNEL | __GFP_NOWARN | __GFP_RETRY_MAYFAIL;
 	struct port_stack *stack;
 
-	stack = __vmalloc(PORT_STACK_SIZE,
-			  GFP_KERNEL | __GFP_NOWARN | __GFP_RETRY_MAYFAIL);
+	if (READ_ONCE(port_stacks.nr_all) >= port_stacks_wanted())
+		gfp |= __GFP_ACCOUNT;
+	stack = __vmalloc(PORT_STACK_SIZE, gfp);
 	if (!stack)
 		return NULL;
 	spin_lock(&port_stacks.lock);
@@ -111,11 +120,6 @@ struct port_stack *port_stack_get(void)
 		memset64((u64 *)stack, PORT_PAINT,
 			 PORT_STACK_SIZE / sizeof(u64));
 	return stack;
-}
-
-static unsigned int port_stacks_wanted(void)
-{
-	return num_online_cpus() + 2;
 }
 
 static void port_stack_measure(struct port_stack *stack)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import select
@@ -13,7 +14,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from tests.interface.tree import Tree, fails, wait_until
+from tests.interface.hosts import Mounter
+from tests.interface.tree import Tree, fails, in_child, wait_until
 
 FILES = ["data.csv", "data.json", "data.ndjson", "data.tsv", "schema", "columns", "count"]
 
@@ -170,3 +172,32 @@ def test_times_are_those_of_the_table(tree: Tree) -> None:
     assert os.stat(tree / "tables/t/data.csv").st_mtime_ns > before["t"]
     assert os.stat(tree / "tables/u/data.csv").st_mtime_ns == before["u"]
     assert os.stat(tree.root).st_mtime_ns == os.stat(tree / "tables/t").st_mtime_ns
+
+
+def test_a_user_may_have_so_many_open(mount: Mounter) -> None:
+    tree = mount(mode="0777")
+    tree.run("CREATE TABLE t(a); CREATE TABLE u(a)")
+
+    def opened(table: str) -> int:
+        return os.open(tree / f"tables/{table}/changes", os.O_RDONLY | os.O_NONBLOCK)
+
+    def opens() -> bool:
+        try:
+            fds.append(opened("t"))
+        except OSError as error:
+            return error.errno != errno.EDQUOT
+        return True
+
+    fds = [opened("tu"[number % 2]) for number in range(256)]
+    assert not opens()
+    with fails("EDQUOT"):
+        opened("u")
+    # Others have their own, and who has so many still reads.
+    assert in_child(lambda: opened("t"), uid=4001) > 2
+    tree.run("INSERT INTO t VALUES(1)")
+    assert b'"insert"' in os.read(fds[-2], 1000)
+    os.close(fds.pop())
+    wait_until(opens, "there is room for one more")
+    assert not opens()
+    for fd in fds:
+        os.close(fd)
