@@ -93,6 +93,30 @@ def test_the_log_is_bounded_beside_readers_that_overlap(db: Db) -> None:
     assert readers > 1
 
 
+def test_the_log_is_bounded_beside_writers_without_a_pause(db: Db) -> None:
+    """Whoever is next has the lock at once: a checkpoint goes before them."""
+    together, stop = Together(), threading.Event()
+    longest = 0
+    left = [4]
+
+    def write() -> None:
+        try:
+            for n in range(100):  # with the others 300 MiB
+                db.batch(CHANGE.format(n))
+        finally:
+            left[0] -= 1
+            if not left[0]:
+                stop.set()
+
+    for _ in range(4):
+        together.start(write)
+    while not stop.is_set():
+        longest = max(longest, log_bytes(db))
+    together.join()
+    assert longest < (2 << waits(db)[1]) * THRESHOLD
+    assert outcomes(db, "done") > 3
+
+
 def test_a_reader_that_does_not_end_is_counted_and_holds_nobody_up(db: Db) -> None:
     endless = reader(db)
     commits = 0
