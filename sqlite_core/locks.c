@@ -195,7 +195,7 @@ static void take(struct locks *l, struct hold *h, int i, bool exclusive)
 	h->shm_exclusive |= bit;
 	if (i == WAL_WRITE_LOCK) {
 		h->refused = false;
-		h->served = true;
+		h->served = !is_checkpoint(h);
 		__atomic_store_n(&l->written_ns, port_coarse_ns(),
 				 __ATOMIC_RELAXED);
 		leave(l, h);
