@@ -13,6 +13,7 @@
 
 #include "port/cstd.h"
 #include "catalog.h"
+#include "check.h"
 #include "db.h"
 #include "exec.h"
 #include "mem.h"
@@ -21,27 +22,7 @@
 #include "outcome.h"
 #include "sqlite/unit.h"
 
-/*
- * The header of a database file, by SQLite's documentation of its format;
- * numbers in it have their highest byte first.
- */
-#define HEADER		 100u
-#define AT_PAGE_SIZE	 16u /* two bytes; 1 stands for 65536 */
-#define AT_VERSIONS	 18u /* to write and to read: 1 journal, 2 log */
-#define AT_COUNTER	 24u /* changes with each transaction */
-#define AT_PAGES	 28u
-#define AT_ENCODING	 56u /* 0 in a database without tables */
-#define AT_COUNTER_PAGES 92u /* the counter for which AT_PAGES holds */
-#define ENCODING_UTF8	 1u
-
-static const char magic[16] = "SQLite format 3";
 static const char journal_versions[2] = { 1, 1 };
-
-static uint32_t get_number(const unsigned char *p)
-{
-	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 |
-	       (uint32_t)p[2] << 8 | p[3];
-}
 
 static void put_number(char *p, uint32_t n)
 {
@@ -82,7 +63,7 @@ static void snapshot_release(struct ksql_file *file, bool abandon)
  */
 static void fix_header(const struct snapshot *s, char *page)
 {
-	uint32_t counter = get_number((unsigned char *)page + AT_COUNTER) +
+	uint32_t counter = header_number((unsigned char *)page + AT_COUNTER) +
 			   ksql_commit_number(s->conn->lite);
 
 	memcpy(page + AT_VERSIONS, journal_versions, sizeof(journal_versions));
@@ -233,69 +214,6 @@ static void upload_reset(struct upload *u)
 	fault_clear(&u->fault);
 }
 
-static uint32_t header_page_size(const struct upload *u)
-{
-	uint32_t size = (uint32_t)u->header[AT_PAGE_SIZE] << 8 |
-			u->header[AT_PAGE_SIZE + 1];
-
-	return size == 1 ? 65536 : size;
-}
-
-/* What the first bytes say, as soon as they are there: the rest need not come. */
-static int check_header(struct upload *u)
-{
-	uint32_t page = header_page_size(u);
-	uint32_t encoding = get_number(u->header + AT_ENCODING);
-
-	if (memcmp(u->header, magic, sizeof(magic)) != 0 || page < 512 ||
-	    page > 65536 || page & (page - 1))
-		return fault_set(&u->fault, -EUCLEAN, -1,
-				 "not a database file of SQLite 3");
-	if (encoding > ENCODING_UTF8)
-		return fault_set(
-			&u->fault, -EUCLEAN, -1,
-			"the text in this database is UTF-16; only UTF-8 can be taken");
-	return 0;
-}
-
-static int check_length(struct upload *u)
-{
-	uint32_t page = header_page_size(u);
-	uint32_t pages = get_number(u->header + AT_PAGES);
-	bool counted = memcmp(u->header + AT_COUNTER,
-			      u->header + AT_COUNTER_PAGES, 4) == 0;
-
-	if (u->bytes % page || (counted && u->bytes / page < pages))
-		return fault_set(
-			&u->fault, -EUCLEAN, -1,
-			"the file is cut off: %llu bytes of pages of %u%s",
-			(unsigned long long)u->bytes, page,
-			u->bytes % page ? "" : ", and its header counts more");
-	return 0;
-}
-
-/*
- * Has memory been refused meanwhile, and by whom?  SQLite may say that a page
- * is damaged when it had no memory to read it.
- */
-static int out_of_memory(const struct upload *u)
-{
-	struct mem_stats now;
-
-	mem_stats(&now);
-	if (now.denied != u->before.denied)
-		return -ENOSPC;
-	return now.failed != u->before.failed ? -ENOMEM : 0;
-}
-
-static int no_memory(struct upload *u, struct fault *f)
-{
-	return out_of_memory(u) == -ENOSPC ?
-		       fault_set(f, -ENOSPC, -1,
-				 "the memory limit is reached") :
-		       fault_set(f, -ENOMEM, -1, "out of memory");
-}
-
 static int take(struct upload *u, const char *p, size_t n)
 {
 	uint64_t max = db_options(u->db).size;
@@ -306,21 +224,21 @@ static int take(struct upload *u, const char *p, size_t n)
 	if (!u->store)
 		u->store = store_new();
 	if (!u->store)
-		return no_memory(u, &u->fault);
+		return check_no_memory(&u->before, &u->fault);
 	err = store_append(u->store, p, n, max);
 	if (err == -ENOSPC)
 		return fault_set(&u->fault, err, -1,
 				 "the file is larger than size= (%llu bytes)",
 				 (unsigned long long)max);
 	if (err)
-		return no_memory(u, &u->fault);
+		return check_no_memory(&u->before, &u->fault);
 	if (u->bytes >= HEADER) {
 		u->bytes += n;
 		return 0;
 	}
 	memcpy(u->header + u->bytes, p, n < part ? n : part);
 	u->bytes += n;
-	return u->bytes < HEADER ? 0 : check_header(u);
+	return u->bytes < HEADER ? 0 : check_header(u->header, &u->fault);
 }
 
 static int upload_write(struct ksql_file *file, const char *p, size_t n)
@@ -357,55 +275,6 @@ static void unwatch(struct upload *u, struct conn *c)
 }
 
 /*
- * What SQLite says of a file that it is given.  What is none of the file's fault
- * has its errno; all else means that it cannot be used.
- */
-static int refuse(struct upload *u, struct conn *c, int rc, struct fault *f)
-{
-	struct mem_stats now;
-
-	mem_stats(&now);
-	conn_fault(c, rc, f);
-	if (f->err == -ENOMEM && now.too_deep != u->before.too_deep)
-		f->err = -EUCLEAN; /* made so that it exhausts the stack */
-	else if (f->err != -EINTR && f->err != -ETIMEDOUT &&
-		 f->err != -ENOMEM && f->err != -ENOSPC)
-		f->err = out_of_memory(u) ? no_memory(u, f) : -EUCLEAN;
-	return f->err;
-}
-
-/* The whole of it, so that nobody meets damage later. */
-static int check_content(struct upload *u, struct conn *c, struct fault *f)
-{
-	static const char head[] = "*** in database main ***\n";
-	sqlite3_stmt *stmt = NULL;
-	const char *said = NULL;
-	int rc;
-
-	watch(u, c);
-	rc = sqlite3_prepare_v2(c->lite, "PRAGMA main.integrity_check(1)", -1,
-				&stmt, NULL);
-	if (!rc) {
-		rc = sqlite3_step(stmt);
-		if (rc == SQLITE_ROW)
-			said = (const char *)sqlite3_column_text(stmt, 0);
-	}
-	if (!said) {
-		refuse(u, c, rc == SQLITE_ROW ? SQLITE_NOMEM : rc, f);
-	} else if (strcmp(said, "ok") != 0) {
-		if (strncmp(said, head, sizeof(head) - 1) == 0)
-			said += sizeof(head) - 1;
-		if (out_of_memory(u))
-			no_memory(u, f);
-		else
-			fault_set(f, -EUCLEAN, -1, "damaged: %s", said);
-	}
-	sqlite3_finalize(stmt);
-	unwatch(u, c);
-	return f->err;
-}
-
-/*
  * The pages of a log's database cannot change their size: write the same into
  * another store, with ours.
  */
@@ -417,7 +286,7 @@ static int convert(struct upload *u, struct conn **c, struct fault *f)
 	int rc;
 
 	if (!to)
-		return no_memory(u, f);
+		return check_no_memory(&u->before, f);
 	store_bound(to, size / KSQL_PAGE_SIZE);
 	sqlite3_snprintf(sizeof(sql), sql,
 			 "PRAGMA page_size = %u; VACUUM INTO '%s'",
@@ -425,7 +294,7 @@ static int convert(struct upload *u, struct conn **c, struct fault *f)
 	watch(u, *c);
 	rc = sqlite3_exec((*c)->lite, sql, NULL, NULL, NULL);
 	if (rc)
-		refuse(u, *c, rc, f);
+		check_refuse(*c, rc, &u->before, f);
 	unwatch(u, *c);
 	if (rc) {
 		store_free(to);
@@ -528,8 +397,10 @@ static int check_and_replace(struct upload *u)
 	if (err)
 		return fault_set(f, err, -1,
 				 "no connection to the file could be had");
-	err = check_content(u, c, f);
-	if (!err && header_page_size(u) != KSQL_PAGE_SIZE)
+	watch(u, c);
+	err = check_content(c, &u->before, f);
+	unwatch(u, c);
+	if (!err && header_page_size(u->header) != KSQL_PAGE_SIZE)
 		err = convert(u, &c, f);
 	if (!err)
 		err = replace(u, c, f);
@@ -557,7 +428,7 @@ static int upload_finish(struct ksql_file *file)
 					"not a database file: %llu bytes",
 					(unsigned long long)u->bytes);
 		else
-			err = check_length(u);
+			err = check_length(u->header, u->bytes, &u->fault);
 		if (!err)
 			err = check_and_replace(u);
 	}

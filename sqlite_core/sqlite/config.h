@@ -77,8 +77,9 @@
 #define SQLITE_MAX_PARSER_DEPTH	       250
 #define SQLITE_MAX_COMPOUND_SELECT     100
 #define SQLITE_MAX_TRIGGER_DEPTH       30
+#define KSQL_MAX_EXPANSIONS	       2000 /* views, CTEs, as often as they are named */
 #define SQLITE_MAX_FUNCTION_ARG	       127
-#define SQLITE_MAX_ATTACHED	       2 /* VACUUM attaches one for itself */
+#define SQLITE_MAX_ATTACHED	       3 /* rom, and two, one of them for VACUUM */
 #define SQLITE_JSON_MAX_DEPTH	       200
 #define SQLITE_MAX_LIKE_PATTERN_LENGTH 50000
 

@@ -84,6 +84,81 @@ expr_code_doover:
         "Names in chains of IS NULL are resolved by recursion of 460 bytes a level that allocates "
         "nothing.",
     ),
+    (
+        b"""  assert( pItem->fg.isSubquery==0 );
+  if( pItem->fg.fixedSchema ){
+    pItem->u4.pSchema = 0;
+""",
+        b"""  assert( pItem->fg.isSubquery==0 );
+  if( dupSelect ){
+    pParse->nProgressSteps = pParse->db->nProgressOps;
+    sqlite3ProgressCheck(pParse);
+    if( ++pParse->nExpand>KSQL_MAX_EXPANSIONS ){
+      sqlite3ErrorMsg(pParse, "too many views and common table expressions,"
+                      " max: %d", KSQL_MAX_EXPANSIONS);
+    }
+    if( pParse->nErr ) return 0;
+  }
+  if( pItem->fg.fixedSchema ){
+    pItem->u4.pSchema = 0;
+""",
+        "A view on twice the view below it, fourteen of them, is 32,768 copies of the lowest one: "
+        "SQLite took 23 s to prepare that and refuse it, and never asked whether it should go on.",
+    ),
+    (
+        b"""  int nSelect;         /* Number of SELECT stmts. Counter for Select.selId */
+""",
+        b"""  int nSelect;         /* Number of SELECT stmts. Counter for Select.selId */
+  int nExpand;         /* Copies of views and of common table expressions */
+""",
+        "The count of these copies.",
+    ),
+    (
+        b"""    int nSelect = pParse->nSelect;
+    pParse->eParseMode = PARSE_MODE_NORMAL;
+""",
+        b"""    int nSelect = pParse->nSelect;
+    pTable->tnum = (Pgno)pParse->nExpand;
+    pParse->eParseMode = PARSE_MODE_NORMAL;
+""",
+        "Those made only to know a view's columns, which are remembered, are not the statement's.  "
+        "Kept where a table has its root page, which a view has not: not on the stack, as this is "
+        "the recursion of views on views.",
+    ),
+    (
+        b"""    pParse->nSelect = nSelect;
+    if( pSelTab==0 ){
+""",
+        b"""    pParse->nSelect = nSelect;
+    pParse->nExpand = (int)pTable->tnum;
+    pTable->tnum = 0;
+    if( pSelTab==0 ){
+""",
+        "The other end of it.",
+    ),
+    (
+        b"""    if( db->mallocFailed ) return 2;
+    assert( pFrom->fg.isSubquery && pFrom->u4.pSubq );
+""",
+        b"""    if( db->mallocFailed || pParse->nErr ) return 2;
+    assert( pFrom->fg.isSubquery && pFrom->u4.pSubq );
+""",
+        "There may be none, and yet memory.",
+    ),
+    (
+        b"""  /***** If we reach this point, flattening is permitted. *****/
+""",
+        b"""  pParse->nProgressSteps = db->nProgressOps;
+  sqlite3ProgressCheck(pParse);
+  if( pParse->nErr ){
+    sqlite3DbFree(db, aCsrMap);
+    return 0;
+  }
+
+  /***** If we reach this point, flattening is permitted. *****/
+""",
+        "Each flattening walks over the whole statement.",
+    ),
 )
 
 MUSL_VERSION = "1.2.3"

@@ -92,7 +92,7 @@ def test_no_refused_pragma_is_allowed() -> None:
 def test_limits_of_sql() -> None:
     config = dict(
         re.findall(
-            r"^#define (SQLITE_\w+)[\s\\\\]+(\w+)", source("sqlite_core/sqlite/config.h"), re.M
+            r"^#define (\w+_MAX_\w+)[\s\\\\]+(\w+)", source("sqlite_core/sqlite/config.h"), re.M
         )
     )
     (documented,) = tables(sections(DOCS / "sql.md")["Limits"])

@@ -386,6 +386,16 @@ def test_a_bad_one_changes_nothing(kept: Db, data: bytes, said: str) -> None:
     assert "errno EUCLEAN (117)" in kept.text("error")
 
 
+def test_two_triggers_of_one_name_are_no_lack_of_memory(kept: Db) -> None:
+    data = made(
+        "CREATE TABLE x(a); CREATE TRIGGER r AFTER INSERT ON x BEGIN SELECT 1; END;",
+        "PRAGMA writable_schema = ON; INSERT INTO sqlite_schema SELECT * FROM sqlite_schema"
+        " WHERE type = 'trigger'",
+    )
+    assert errno_of(put, kept, data) == errno.EUCLEAN
+    assert "malformed" in kept.text("error")
+
+
 def test_a_foreign_file_fails_at_its_first_bytes(kept: Db) -> None:
     with kept.open("image", WRITE) as file:
         file.write(b"x" * 60)

@@ -59,6 +59,26 @@ def test_a_statement_over_its_time_is_etimedout(mount: Mounter, what: str) -> No
     tree.works()
 
 
+def test_views_on_twice_the_view_below_are_refused_at_once(mount: Mounter) -> None:
+    # A million copies of the lowest one: SQLite alone would be at it for hours, deaf to its limit.
+    tree = mount(timeout=20000)
+    tree.run("CREATE TABLE t(a); CREATE VIEW v0 AS SELECT * FROM t")
+    for i in range(1, 21):
+        tree.run(f"CREATE VIEW v{i} AS SELECT x.* FROM v{i - 1} AS x, v{i - 1} AS y")
+    tree.run("SELECT * FROM v5")
+    ctes = ",".join(f"c{i} AS (SELECT x.a FROM c{i - 1} x, c{i - 1} y)" for i in range(1, 21))
+    for sql in (
+        "SELECT 1 FROM v20 LIMIT 0",
+        f"WITH c0 AS (SELECT a FROM t), {ctes} SELECT 1 FROM c20 LIMIT 0",
+        "INSERT INTO t SELECT a FROM v20",
+        "ALTER TABLE t RENAME a TO b",
+    ):
+        with fails("EINVAL"):
+            tree.run(sql)
+        assert "too many views and common table expressions, max: 2000" in tree.text("error")
+    tree.works()
+
+
 def test_a_connection_survives_its_time_limit(mount: Mounter) -> None:
     tree = mount(timeout=400)
     tree.run("CREATE TABLE t(a)")
