@@ -46,6 +46,8 @@ KOPT ?=
 KVM ?=
 # What `make vm` runs instead of a shell. Taken as it is: quotes and dollars are the command's own.
 RUN ?=
+# A database file to be put into the module.
+ROM ?=
 # Which tests run in the VM, on the FUSE mount, in user space; and further options of pytest. Not in
 # the VM, where a process takes long to start: what no host has a part in (how the client finds a
 # tree and turns values and errors, how ksqlctl and the shell functions take options, read files and
@@ -220,6 +222,8 @@ module: stage ## build the module, for KERNELRELEASE=, into build/KERNELRELEASE/
 	@for ko in $(STAGE)/*.ko; do \
 		cmp -s $$ko build/$(KERNELRELEASE)/$${ko##*/} || cp $$ko build/$(KERNELRELEASE)/; \
 	done
+	@$(if $(ROM),$(PYTHON) kfs_module/rom.py '$(ROM)' $(STAGE)/rom.section && \
+		objcopy --update-section ksqlfs_rom=$(STAGE)/rom.section build/$(KERNELRELEASE)/ksqlfs.ko)
 
 # The kernel's build system writes beside the sources; so it gets real folders of symbolic links.
 # Its results stay from one time to the next, and links to what is gone are dropped.

@@ -126,4 +126,18 @@ static inline void ksqlfs_set_dentry_ops(struct super_block *sb,
 #endif
 }
 
+/* 6.16: a hash's state has another name. */
+#if KSQLFS_SINCE(6, 16)
+#define ksqlfs_sha256 struct sha256_ctx
+#else
+#define ksqlfs_sha256 struct sha256_state
+#endif
+
+/* 6.3: hexadecimal has a header of its own. */
+#if KSQLFS_SINCE(6, 3)
+#include <linux/hex.h>
+#else
+#include <linux/kernel.h>
+#endif
+
 #endif /* KSQLFS_COMPAT_H */

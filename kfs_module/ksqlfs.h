@@ -76,6 +76,8 @@ static inline struct ksql_caller ksqlfs_caller(void)
 	};
 }
 
+struct fs_context;
+
 extern struct file_system_type ksqlfs_type;
 extern const struct dentry_operations ksqlfs_dentry_ops;
 extern const struct file_operations ksqlfs_file_ops;
@@ -83,5 +85,7 @@ extern const struct file_operations ksqlfs_file_ops;
 struct inode *ksqlfs_inode_new(struct super_block *sb, struct ksql_node *node);
 void ksqlfs_inode_evict(struct inode *inode);
 void ksqlfs_notify(struct work_struct *work);
+int ksqlfs_rom_get(struct fs_context *fc, const char *name,
+		   struct ksql_rom **out);
 
 #endif /* KSQLFS_H */

@@ -31,6 +31,7 @@ enum ksqlfs_option {
 	OPT_GID,
 	OPT_MODE,
 	OPT_METRICS_MODE,
+	OPT_ROM,
 	OPT_LIMITS, /* the first of the engine's, in its order */
 };
 
@@ -40,6 +41,7 @@ static const struct fs_parameter_spec ksqlfs_parameters[] = {
 	fsparam_u32("gid", OPT_GID),
 	fsparam_u32oct("mode", OPT_MODE),
 	fsparam_u32oct("metrics_mode", OPT_METRICS_MODE),
+	fsparam_string("rom", OPT_ROM),
 	{}
 };
 
@@ -47,6 +49,7 @@ static const struct fs_parameter_spec ksqlfs_parameters[] = {
  * struct ksqlfs_mount - a mount or remount on its way; what fs_private points to
  * @limits: as they shall be
  * @uid, @gid, @mode, @metrics_mode: likewise
+ * @rom: the name of an image; owned; NULL: none
  * @given: bit 1 << OPT_*, or 1 << OPT_LIMITS + its index, for each that was named
  */
 struct ksqlfs_mount {
@@ -55,6 +58,7 @@ struct ksqlfs_mount {
 	kgid_t gid;
 	umode_t mode;
 	u32 metrics_mode;
+	char *rom;
 	unsigned int given;
 };
 
@@ -122,6 +126,11 @@ static int ksqlfs_parse_param(struct fs_context *fc, struct fs_parameter *param)
 				result.uint_32);
 		mount->metrics_mode = result.uint_32;
 		break;
+	case OPT_ROM:
+		kfree(mount->rom);
+		mount->rom = param->string;
+		param->string = NULL; /* taken over */
+		break;
 	case OPT_LIMITS: /* not in the table */
 		break;
 	}
@@ -147,6 +156,14 @@ static int ksqlfs_statfs(struct dentry *dentry, struct kstatfs *buf)
 	return 0;
 }
 
+/* The name of the image that a database has; "" without one. */
+static const char *ksqlfs_rom_name(struct ksql_db *db)
+{
+	const struct ksql_rom *rom = ksql_db_rom(db);
+
+	return rom ? rom->name : "";
+}
+
 /* What differs from the default, in a form that mounts the same again. */
 static int ksqlfs_show_options(struct seq_file *seq, struct dentry *root)
 {
@@ -168,6 +185,8 @@ static int ksqlfs_show_options(struct seq_file *seq, struct dentry *root)
 		seq_printf(seq, ",mode=%03o", fs->mode);
 	if (fs->metrics_mode != KSQL_MODE_UNSET)
 		seq_printf(seq, ",metrics_mode=%03o", fs->metrics_mode);
+	if (*ksqlfs_rom_name(fs->db))
+		seq_show_option(seq, "rom", ksqlfs_rom_name(fs->db));
 	for (i = 0; (key = ksql_option_get(&now, i, &value)); i++) {
 		ksql_option_get(&normal, i, &usual);
 		if (value != usual)
@@ -225,6 +244,12 @@ static int ksqlfs_fill_super(struct super_block *sb)
 	return 0;
 }
 
+static bool ksqlfs_other_rom(const struct ksqlfs_mount *mount,
+			     struct ksql_db *db)
+{
+	return mount->rom && strcmp(mount->rom, ksqlfs_rom_name(db));
+}
+
 /* Options of a second mount of the same database: named ones must agree. */
 static int ksqlfs_same_options(struct fs_context *fc, struct super_block *sb)
 {
@@ -239,6 +264,7 @@ static int ksqlfs_same_options(struct fs_context *fc, struct super_block *sb)
 	differ |= !gid_eq(mount->gid, fs->gid) << OPT_GID;
 	differ |= (mount->mode != fs->mode) << OPT_MODE;
 	differ |= (mount->metrics_mode != fs->metrics_mode) << OPT_METRICS_MODE;
+	differ |= ksqlfs_other_rom(mount, fs->db) << OPT_ROM;
 	for (i = 0; ksql_option_get(&now, i, &in_force); i++) {
 		ksql_option_get(&mount->limits, i, &wanted);
 		differ |= (wanted != in_force) << (OPT_LIMITS + i);
@@ -268,6 +294,7 @@ static int ksqlfs_set_super(struct super_block *sb, struct fs_context *fc)
 static struct ksqlfs_sb *ksqlfs_sb_new(struct fs_context *fc)
 {
 	const struct ksqlfs_mount *mount = fc->fs_private;
+	struct ksql_rom *rom = NULL;
 	struct ksqlfs_sb *fs;
 	int err;
 
@@ -285,7 +312,14 @@ static struct ksqlfs_sb *ksqlfs_sb_new(struct fs_context *fc)
 	fs->watch.changed = ksqlfs_changed;
 	init_waitqueue_head(&fs->commits);
 	INIT_WORK(&fs->notify, ksqlfs_notify);
-	err = ksql_db_get(fc->source, &mount->limits, &fs->db);
+	if (mount->rom) {
+		err = ksqlfs_rom_get(fc, mount->rom, &rom);
+		if (err) {
+			kfree(fs);
+			return ERR_PTR(err);
+		}
+	}
+	err = ksql_db_get(fc->source, &mount->limits, rom, &fs->db);
 	if (err) {
 		kfree(fs);
 		if (err == -EINVAL)
@@ -343,17 +377,23 @@ static int ksqlfs_reconfigure(struct fs_context *fc)
 	const struct ksqlfs_sb *fs = ksqlfs_sb(fc->root->d_sb);
 
 	if (!uid_eq(mount->uid, fs->uid) || !gid_eq(mount->gid, fs->gid) ||
-	    mount->mode != fs->mode || mount->metrics_mode != fs->metrics_mode)
+	    mount->mode != fs->mode ||
+	    mount->metrics_mode != fs->metrics_mode ||
+	    ksqlfs_other_rom(mount, fs->db))
 		return invalf(
 			fc,
-			"ksqlfs: remount cannot change uid, gid, mode or metrics_mode");
+			"ksqlfs: remount cannot change uid, gid, mode, metrics_mode or rom");
 	return ksql_db_configure(fs->db, &mount->limits);
 }
 
 static void ksqlfs_free_fc(struct fs_context *fc)
 {
+	struct ksqlfs_mount *mount = fc->fs_private;
+
 	ksqlfs_sb_free(fc->s_fs_info);
-	kfree(fc->fs_private);
+	if (mount)
+		kfree(mount->rom);
+	kfree(mount);
 }
 
 static const struct fs_context_operations ksqlfs_context_ops = {

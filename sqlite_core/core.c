@@ -101,6 +101,11 @@ struct ksql_options db_options(struct ksql_db *db)
 	return o;
 }
 
+struct ksql_rom *engine_db_rom(struct ksql_db *db)
+{
+	return db->rom;
+}
+
 void engine_db_options(struct ksql_db *db, struct ksql_options *options)
 {
 	*options = db_options(db);
@@ -142,7 +147,7 @@ int engine_db_configure(struct ksql_db *db, const struct ksql_options *options)
 
 /* --- databases ----------------------------------------------------------- */
 
-/* Undoes db_new(), as far as that came. */
+/* Undoes db_new(), as far as that came; but for what is the host's. */
 static void db_free(struct ksql_db *db)
 {
 	session_dir_forget(db);
@@ -159,6 +164,7 @@ static void db_free(struct ksql_db *db)
 	if (db->anchor)
 		conn_close(db->anchor);
 	store_free(db->store);
+	store_free(db->rom_store);
 	port_mutex_free(db->catalog_lock);
 	port_mutex_free(db->sessions_lock);
 	port_mutex_free(db->log_lock);
@@ -167,7 +173,7 @@ static void db_free(struct ksql_db *db)
 }
 
 static int db_new(const char *source, const struct ksql_options *options,
-		  struct ksql_db **out)
+		  struct ksql_rom *rom, struct ksql_db **out)
 {
 	struct ksql_db *db = ksql_zalloc(sizeof(*db));
 	int err = -ENOMEM;
@@ -185,6 +191,12 @@ static int db_new(const char *source, const struct ksql_options *options,
 	if (!db->source || !db->catalog_lock || !db->sessions_lock ||
 	    !db->log_lock || !db->store)
 		goto free;
+	db->rom = rom;
+	if (rom) {
+		db->rom_store = store_new_rom(rom->data, rom->size);
+		if (!db->rom_store)
+			goto free;
+	}
 	store_set_size(db->store, options->size);
 	err = conn_get(db, &db->anchor);
 	if (err)
@@ -198,7 +210,7 @@ free:
 }
 
 int engine_db_get(const char *source, const struct ksql_options *options,
-		  struct ksql_db **out)
+		  struct ksql_rom **rom, struct ksql_db **out)
 {
 	struct ksql_db *db;
 	int err = check_options(options);
@@ -212,8 +224,9 @@ int engine_db_get(const char *source, const struct ksql_options *options,
 	if (db) {
 		db->users++;
 	} else {
-		err = db_new(source, options, &db);
+		err = db_new(source, options, *rom, &db);
 		if (!err) {
+			*rom = NULL;
 			db->next = engine.first;
 			engine.first = db;
 		}
@@ -224,7 +237,7 @@ int engine_db_get(const char *source, const struct ksql_options *options,
 	return err;
 }
 
-void engine_db_put(struct ksql_db *db)
+void engine_db_put(struct ksql_db *db, struct ksql_rom **rom)
 {
 	struct ksql_db **at;
 	bool last;
@@ -237,6 +250,8 @@ void engine_db_put(struct ksql_db *db)
 		*at = db->next;
 	}
 	port_mutex_unlock(engine.lock);
-	if (last)
-		db_free(db);
+	if (!last)
+		return;
+	*rom = db->rom;
+	db_free(db);
 }

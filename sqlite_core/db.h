@@ -25,6 +25,8 @@ struct ksql_db {
 	uint32_t users; /* likewise */
 	char *source; /* owned; constant */
 	struct store *store; /* owned; constant */
+	struct ksql_rom *rom; /* given back by the gate; constant; NULL: none */
+	struct store *rom_store; /* of it; owned; constant */
 	struct conn *
 		anchor; /* owned; keeps the log alive; used under catalog_lock */
 

@@ -15,6 +15,7 @@
 struct call {
 	const void *in[2];
 	void *out;
+	struct ksql_rom **rom;
 	struct ksql_db *db;
 	struct ksql_node *node;
 	struct ksql_file *file;
@@ -76,29 +77,67 @@ static void call_db_get(void *arg)
 {
 	struct call *c = arg;
 
-	c->ret = engine_db_get(c->in[0], c->in[1], c->out);
+	c->ret = engine_db_get(c->in[0], c->in[1], c->rom, c->out);
 }
 
 int ksql_db_get(const char *source, const struct ksql_options *options,
-		struct ksql_db **db)
+		struct ksql_rom *rom, struct ksql_db **db)
 {
-	struct call c = { .in = { source, options }, .out = db };
+	struct ksql_rom *left = rom;
+	struct call c = { .in = { source, options }, .rom = &left, .out = db };
+	int err = (int)enter(call_db_get, &c, NULL);
 
-	return (int)enter(call_db_get, &c, NULL);
+	if (left)
+		left->release(left);
+	return err;
 }
 
 static void call_db_put(void *arg)
 {
 	struct call *c = arg;
 
-	engine_db_put(c->db);
+	engine_db_put(c->db, c->rom);
 }
 
+/* What the host releases may sleep: after the engine is left. */
 void ksql_db_put(struct ksql_db *db)
 {
-	struct call c = { .db = db };
+	struct ksql_rom *left = NULL;
+	struct call c = { .db = db, .rom = &left };
 
 	enter(call_db_put, &c, NULL);
+	if (left)
+		left->release(left);
+}
+
+static void call_db_rom(void *arg)
+{
+	struct call *c = arg;
+
+	*c->rom = engine_db_rom(c->db);
+}
+
+const struct ksql_rom *ksql_db_rom(struct ksql_db *db)
+{
+	struct ksql_rom *rom = NULL;
+	struct call c = { .db = db, .rom = &rom };
+
+	enter(call_db_rom, &c, NULL);
+	return rom;
+}
+
+static void call_rom_check(void *arg)
+{
+	struct call *c = arg;
+
+	c->ret = engine_rom_check(c->in[0], c->out, c->len);
+}
+
+int ksql_rom_check(const struct ksql_rom *rom, char *why, size_t size)
+{
+	struct call c = { .in = { rom }, .out = why, .len = size };
+
+	return (int)enter(call_rom_check, &c, NULL);
 }
 
 static void call_db_configure(void *arg)

@@ -58,8 +58,10 @@ struct ksql_dir;
 int engine_init(const struct ksql_core_config *config);
 uint64_t engine_exit(void);
 int engine_db_get(const char *source, const struct ksql_options *options,
-		  struct ksql_db **db);
-void engine_db_put(struct ksql_db *db);
+		  struct ksql_rom **rom, struct ksql_db **db);
+void engine_db_put(struct ksql_db *db, struct ksql_rom **rom);
+struct ksql_rom *engine_db_rom(struct ksql_db *db);
+int engine_rom_check(const struct ksql_rom *rom, char *why, size_t size);
 int engine_db_configure(struct ksql_db *db, const struct ksql_options *options);
 void engine_db_options(struct ksql_db *db, struct ksql_options *options);
 int engine_db_schema(struct ksql_db *db, uint64_t *version);

@@ -55,6 +55,7 @@ int info_features(struct ksql_db *db, const struct ksql_node *node,
 		"import csv ndjson\n"
 		"parameters 2\n"
 		"events poll\n"
+		"rom 1\n"
 		"sql fts5 rtree geopoly json math dbstat session window strict returning\n"
 		"localtime utc\n");
 	return done(out);

@@ -187,18 +187,53 @@ KSQL_API const char *ksql_option_get(const struct ksql_options *options,
 				     unsigned int index, uint64_t *value);
 
 /**
+ * struct ksql_rom - a database file in memory, to be read as schema "rom"
+ * @name: of one line; what the host calls it
+ * @source: one word, where the host has it from
+ * @data: aligned to 8 bytes; nobody changes it, nor what else is here, before
+ *	@release
+ * @size: bytes at @data
+ * @sha256: of them, which the host has compared, in hexadecimal
+ * @release: called once, when nobody reads it any more; may sleep
+ */
+struct ksql_rom {
+	const char *name;
+	const char *source;
+	const void *data;
+	uint64_t size;
+	char sha256[65];
+	void (*release)(struct ksql_rom *rom);
+};
+
+/**
+ * ksql_rom_check() - is it a database, and undamaged?
+ * @rom: nobody's yet
+ * @why: filled with a sentence when it is not
+ * @size: bytes at @why, at least 1
+ *
+ * Looks at all of it; a signal ends that.
+ * Return: 0, -EUCLEAN, -EINTR, -ENOSPC or -ENOMEM.
+ */
+KSQL_API int ksql_rom_check(const struct ksql_rom *rom, char *why, size_t size);
+
+/**
  * ksql_db_get() - the database of a source name, made if there is none yet
  * @source: 1 to 255 bytes, copied
  * @options: limits, used when the database is made; ignored when it is there
+ * @rom: NULL, or what it shall have, checked by ksql_rom_check(); released when
+ *	the database goes, and now when it is there or cannot be made
  * @db: out; the caller owns one count of it
  *
  * Return: 0, -EINVAL for a bad source or limit.
  */
 KSQL_API int ksql_db_get(const char *source, const struct ksql_options *options,
-			 struct ksql_db **db);
+			 struct ksql_rom *rom, struct ksql_db **db);
 
 /** ksql_db_put() - give a count back; the last one frees the database. */
 KSQL_API void ksql_db_put(struct ksql_db *db);
+
+/** ksql_db_rom() - what it has; it lives as long as the database; or NULL. */
+KSQL_API const struct ksql_rom *ksql_db_rom(struct ksql_db *db);
 
 /**
  * ksql_db_configure() - change the limits of a database

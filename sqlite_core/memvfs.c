@@ -60,6 +60,8 @@ struct store {
 	char name[STORE_NAME_MAX]; /* constant */
 	struct memfile db; /* written under SQLite's checkpoint lock */
 	struct memlog wal; /* written under SQLite's write lock */
+	const char *rom; /* in place of both; not ours; constant; NULL: none */
+	uint64_t rom_size; /* constant */
 	struct locks locks;
 
 	struct port_spin lock; /* protects the index */
@@ -69,7 +71,8 @@ struct store {
 /* What SQLite calls a file: one connection's hold of one. */
 struct handle {
 	sqlite3_file base;
-	struct store *store; /* NULL for a log or a temporary file */
+	struct store *store; /* NULL for a log, a temporary file, or */
+	const struct store *rom; /* one that is only read; NULL for all others */
 	struct memlog *log; /* the store's, when this is its log */
 	struct handle *main; /* and its database, of the same connection */
 	struct memfile *file; /* else the store's, or own below */
@@ -107,6 +110,17 @@ struct store *store_new(void)
 	s->next = stores.first;
 	stores.first = s;
 	port_spin_unlock(&stores.lock);
+	return s;
+}
+
+struct store *store_new_rom(const void *data, uint64_t size)
+{
+	struct store *s = store_new();
+
+	if (s) {
+		s->rom = data;
+		s->rom_size = size;
+	}
 	return s;
 }
 
@@ -242,7 +256,7 @@ static int file_close(sqlite3_file *file)
 	struct handle *h = handle_of(file);
 
 	memfile_truncate(&h->own, 0);
-	if (h->store)
+	if (h->store || h->rom)
 		hold_exit(&h->hold);
 	return SQLITE_OK;
 }
@@ -259,13 +273,25 @@ static size_t log_read(struct handle *h, void *buf, size_t n, uint64_t off)
 	return got;
 }
 
+static size_t rom_read(const struct store *s, void *buf, size_t n, uint64_t off)
+{
+	if (off >= s->rom_size)
+		return 0;
+	if (n > s->rom_size - off)
+		n = (size_t)(s->rom_size - off);
+	memcpy(buf, s->rom + off, n);
+	return n;
+}
+
 static int file_read(sqlite3_file *file, void *buf, int n, sqlite3_int64 off)
 {
 	struct handle *h = handle_of(file);
 	size_t got;
 
 	pause_now_and_then();
-	if (h->log)
+	if (h->rom)
+		got = rom_read(h->rom, buf, (size_t)n, (uint64_t)off);
+	else if (h->log)
 		got = log_read(h, buf, (size_t)n, (uint64_t)off);
 	else
 		got = memfile_read(h->file, buf, (size_t)n, (uint64_t)off);
@@ -292,6 +318,8 @@ static int write_any(struct handle *h, const void *buf, size_t n, uint64_t off)
 static int file_write(sqlite3_file *file, const void *buf, int n,
 		      sqlite3_int64 off)
 {
+	if (handle_of(file)->rom)
+		return SQLITE_READONLY;
 	switch (write_any(handle_of(file), buf, (size_t)n, (uint64_t)off)) {
 	case 0:
 		return SQLITE_OK;
@@ -306,6 +334,8 @@ static int file_truncate(sqlite3_file *file, sqlite3_int64 size)
 {
 	struct handle *h = handle_of(file);
 
+	if (h->rom)
+		return SQLITE_READONLY;
 	if (h->log)
 		memlog_truncate(h->log, (uint64_t)size);
 	else
@@ -324,8 +354,11 @@ static int file_size(sqlite3_file *file, sqlite3_int64 *size)
 {
 	const struct handle *h = handle_of(file);
 
-	*size = (sqlite3_int64)(h->log ? memlog_size(h->log) :
-					 memfile_size(h->file));
+	if (h->rom)
+		*size = (sqlite3_int64)h->rom->rom_size;
+	else
+		*size = (sqlite3_int64)(h->log ? memlog_size(h->log) :
+						 memfile_size(h->file));
 	return SQLITE_OK;
 }
 
@@ -380,11 +413,12 @@ static int file_sector_size(sqlite3_file *file)
 	return KSQL_PAGE_SIZE;
 }
 
+/* Of what is immutable SQLite asks for no lock, and no log. */
 static int file_characteristics(sqlite3_file *file)
 {
-	(void)file;
 	return SQLITE_IOCAP_ATOMIC | SQLITE_IOCAP_SAFE_APPEND |
-	       SQLITE_IOCAP_SEQUENTIAL | SQLITE_IOCAP_POWERSAFE_OVERWRITE;
+	       SQLITE_IOCAP_SEQUENTIAL | SQLITE_IOCAP_POWERSAFE_OVERWRITE |
+	       (handle_of(file)->rom ? SQLITE_IOCAP_IMMUTABLE : 0);
 }
 
 /* --- the log's index ----------------------------------------------------- */
@@ -493,6 +527,20 @@ static int file_shm_unmap(sqlite3_file *file, int delete_it)
 }
 
 /*
+ * SQLite may look so many bytes beyond the end of a damaged page, and nobody
+ * knows what lies behind an image: its last page is copied, as SQLite's own VFS
+ * for files does it.
+ */
+#define ROM_BEYOND 256u
+
+static void *rom_fetch(const struct store *s, uint64_t off, size_t n)
+{
+	if (off > s->rom_size || n + ROM_BEYOND > s->rom_size - off)
+		return NULL;
+	return (void *)(s->rom + off);
+}
+
+/*
  * Pages read in place.  A page of the database changes only in a checkpoint,
  * which SQLite's read locks keep away from what a reader may look at; the log
  * is never fetched.
@@ -502,8 +550,12 @@ static int file_fetch(sqlite3_file *file, sqlite3_int64 off, int n, void **out)
 	struct handle *h = handle_of(file);
 
 	pause_now_and_then();
-	*out = h->store ? memfile_fetch(h->file, (uint64_t)off, (size_t)n) :
-			  NULL;
+	if (h->rom)
+		*out = rom_fetch(h->rom, (uint64_t)off, (size_t)n);
+	else
+		*out = h->store ? memfile_fetch(h->file, (uint64_t)off,
+						(size_t)n) :
+				  NULL;
 	return SQLITE_OK;
 }
 
@@ -570,6 +622,12 @@ static int vfs_open(sqlite3_vfs *vfs, sqlite3_filename name, sqlite3_file *file,
 		if (hold_init(&h->hold, &h->store->locks))
 			return SQLITE_NOMEM;
 		h->file = &h->store->db;
+		if (h->store->rom) {
+			h->rom = h->store;
+			h->store = NULL;
+			flags = (flags & ~SQLITE_OPEN_READWRITE) |
+				SQLITE_OPEN_READONLY;
+		}
 	} else if (flags & SQLITE_OPEN_WAL) {
 		struct store *s = name ? store_find(name, "-wal") : NULL;
 

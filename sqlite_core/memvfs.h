@@ -22,6 +22,13 @@ void memvfs_exit(void);
 
 /** store_new() - an empty database; NULL if no memory. */
 struct store *store_new(void);
+/**
+ * store_new_rom() - one that is only read, in place
+ * @data: aligned to 8 bytes; must stay, and stay the same, as long as the store
+ *
+ * It has no log; all else about stores is for others.  NULL if no memory.
+ */
+struct store *store_new_rom(const void *data, uint64_t size);
 /** store_free() - with no connection open; NULL is allowed. */
 void store_free(struct store *s);
 /** store_name() - what sqlite3_open_v2() opens it by; lives as long as the store. */

@@ -10,6 +10,7 @@
 #include "mem.h"
 #include "open.h"
 #include "render.h"
+#include "rom.h"
 #include "size.h"
 #include "session_dir.h"
 #include "tracked.h"
@@ -90,6 +91,7 @@ static const struct entry info_entries[] = {
 	  .kind = KIND_CONTENT,
 	  .content = info_compile_options },
 	{ .name = "memory", .kind = KIND_CONTENT, .content = info_memory },
+	{ .name = "rom", .kind = KIND_CONTENT, .content = info_rom },
 	{ .name = NULL },
 };
 

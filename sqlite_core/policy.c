@@ -10,6 +10,7 @@
 #include "conn.h"
 #include "db.h"
 #include "locks.h"
+#include "rom.h"
 
 /*
  * Opcodes between two looks at the clock and at who else wants the processor:
@@ -151,6 +152,17 @@ static int may_attach(struct conn *c, const char *name)
 	return SQLITE_OK;
 }
 
+/*
+ * Neither by its name nor by an expression, which SQLite does not show: that
+ * would be missing in a connection that others use after.
+ */
+static int may_detach(const struct conn *c, const char *name)
+{
+	if (c->db->rom && (!name || sqlite3_stricmp(name, ROM_SCHEMA) == 0))
+		return SQLITE_DENY;
+	return SQLITE_OK;
+}
+
 static int authorize(void *arg, int action, const char *first,
 		     const char *second, const char *schema,
 		     const char *trigger)
@@ -164,6 +176,8 @@ static int authorize(void *arg, int action, const char *first,
 		return may_pragma(c, first, second);
 	case SQLITE_ATTACH:
 		return may_attach(c, first);
+	case SQLITE_DETACH:
+		return may_detach(c, first);
 	case SQLITE_CREATE_TEMP_INDEX:
 	case SQLITE_CREATE_TEMP_TABLE:
 	case SQLITE_CREATE_TEMP_TRIGGER:
@@ -226,7 +240,6 @@ static int busy(void *arg, int calls)
 static const struct {
 	int limit, value;
 } limits[] = {
-	{ SQLITE_LIMIT_ATTACHED, 2 },
 	{ SQLITE_LIMIT_LIKE_PATTERN_LENGTH, 50000 },
 	{ SQLITE_LIMIT_VDBE_OP, 1000000 },
 	{ SQLITE_LIMIT_COLUMN, 2000 },
@@ -239,10 +252,13 @@ static const struct {
  * would hold the statements in the schema to that as well, and a database whose
  * max_sql= becomes less could not be read.
  */
-static void set_limits(sqlite3 *lite)
+static void set_limits(struct conn *c)
 {
+	sqlite3 *lite = c->lite;
 	size_t i;
 
+	/* Two are the user's, of which VACUUM needs one. */
+	sqlite3_limit(lite, SQLITE_LIMIT_ATTACHED, c->db->rom ? 3 : 2);
 	for (i = 0; i < sizeof(limits) / sizeof(limits[0]); i++)
 		sqlite3_limit(lite, limits[i].limit, limits[i].value);
 }
@@ -268,7 +284,7 @@ static int install(struct conn *c)
 	size_t i;
 	int rc;
 
-	set_limits(c->lite);
+	set_limits(c);
 	for (i = 0; i < sizeof(config) / sizeof(config[0]); i++)
 		sqlite3_db_config(c->lite, config[i].option, config[i].on,
 				  NULL);
@@ -285,6 +301,8 @@ int policy_install(struct conn *c)
 	/* Before the authorizer is there, which does not allow it. */
 	if (!err)
 		err = conn_exec(c, "PRAGMA journal_mode = WAL");
+	if (!err)
+		err = rom_attach(c);
 	if (!err)
 		sqlite3_set_authorizer(c->lite, authorize, c);
 	return err;

@@ -485,9 +485,37 @@ static void block_signals(sigset_t *signals, sigset_t *before)
 	signal(SIGPIPE, SIG_IGN);
 }
 
+/* It belongs to who called, until the process ends. */
+static void leave_rom(struct ksql_rom *rom)
+{
+	(void)rom;
+}
+
+/* 0 with @rom->data NULL if there shall be none. */
+static int check_rom(const struct ksqlfs_mount *mount, struct ksql_rom *rom,
+		     char *message, size_t size)
+{
+	char why[256];
+	int err;
+
+	if (!mount->rom_name)
+		return 0;
+	rom->name = mount->rom_name;
+	rom->source = "file";
+	rom->data = mount->rom_data;
+	rom->size = mount->rom_size;
+	rom->release = leave_rom;
+	memcpy(rom->sha256, mount->rom_sha256, sizeof(rom->sha256));
+	err = ksql_rom_check(rom, why, sizeof(why));
+	if (err)
+		snprintf(message, size, "rom=%s: %s", rom->name, why);
+	return err;
+}
+
 static int with_database(struct host *host, const struct ksqlfs_mount *mount,
 			 char *message, size_t size)
 {
+	struct ksql_rom rom = { 0 };
 	struct ksql_options options;
 	sigset_t signals, before;
 	int err;
@@ -496,7 +524,11 @@ static int with_database(struct host *host, const struct ksqlfs_mount *mount,
 	err = host_limits(&options, mount->limits, message, size);
 	if (err)
 		return err == -ENOENT ? -EINVAL : err;
-	err = ksql_db_get(mount->source, &options, &host->db);
+	err = check_rom(mount, &rom, message, size);
+	if (err)
+		return err;
+	err = ksql_db_get(mount->source, &options, rom.data ? &rom : NULL,
+			  &host->db);
 	if (err)
 		return explain(message, size, err, "a limit is out of range");
 	host->root.node = ksql_root(host->db);

@@ -20,6 +20,10 @@
  * @metrics_mode: of the files in metrics/; all bits set: as @mode says
  * @ready_text: told when the mount answers
  * @ready_fd: where that is written to
+ * @rom_name: NULL, or what the database file at @rom_data is called
+ * @rom_data: aligned to 8 bytes; nobody changes it
+ * @rom_size: bytes there
+ * @rom_sha256: of them, in hexadecimal
  *
  * Strings belong to the caller, and are used during the call only.
  */
@@ -34,6 +38,10 @@ struct ksqlfs_mount {
 	uint32_t mode;
 	uint32_t metrics_mode;
 	int ready_fd;
+	const char *rom_name;
+	const void *rom_data;
+	uint64_t rom_size;
+	char rom_sha256[65];
 };
 
 /**

@@ -244,7 +244,8 @@ static void streams(void)
 
 	ksql_options_default(&options);
 	snprintf(sql, sizeof(sql), fill_sql, rows);
-	if (ksql_core_init(&config) || ksql_db_get("bench", &options, &core))
+	if (ksql_core_init(&config) ||
+	    ksql_db_get("bench", &options, NULL, &core))
 		die("libksqlcore");
 	file = core_query(core);
 	if (ksql_write(file, &me, create_sql, sizeof(create_sql) - 1) < 0 ||

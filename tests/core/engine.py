@@ -70,6 +70,32 @@ WATCH_CALL = ctypes.CFUNCTYPE(None, ctypes.POINTER(Watch), ctypes.c_uint64)
 Watch._fields_ = [("changed", WATCH_CALL), ("next", ctypes.POINTER(Watch))]
 
 
+class Rom(ctypes.Structure):
+    """struct ksql_rom."""
+
+    _keep: tuple[object, ...]
+
+    @classmethod
+    def of(cls, data: bytes, released: Callable[[], None] = lambda: None) -> Rom:
+        """An image, and who is told when it is not read any more."""
+        buffer = ctypes.create_string_buffer(data, len(data))
+        release = ROM_CALL(lambda _: released())
+        rom = cls(b"test.db", b"test", ctypes.addressof(buffer), len(data), b"00" * 32, release)
+        rom._keep = (buffer, release)
+        return rom
+
+
+ROM_CALL = ctypes.CFUNCTYPE(None, ctypes.POINTER(Rom))
+Rom._fields_ = [
+    ("name", ctypes.c_char_p),
+    ("source", ctypes.c_char_p),
+    ("data", ctypes.c_void_p),
+    ("size", ctypes.c_uint64),
+    ("sha256", ctypes.c_char * 65),
+    ("release", ROM_CALL),
+]
+
+
 class Attr(ctypes.Structure):
     """struct ksql_attr."""
 
@@ -104,7 +130,9 @@ _PROTOTYPES: dict[str, tuple[Any, ...]] = {
         ctypes.c_uint,
         ctypes.POINTER(ctypes.c_uint64),
     ),
-    "ksql_db_get": (ctypes.c_int, ctypes.c_char_p, _OPTIONS, _OUT),
+    "ksql_rom_check": (ctypes.c_int, _P, ctypes.c_char_p, ctypes.c_size_t),
+    "ksql_db_get": (ctypes.c_int, ctypes.c_char_p, _OPTIONS, _P, _OUT),
+    "ksql_db_rom": (_P, _P),
     "ksql_db_put": (None, _P),
     "ksql_db_configure": (ctypes.c_int, _P, _OPTIONS),
     "ksql_db_options": (None, _P, _OPTIONS),
@@ -277,11 +305,15 @@ class File:
 class Db:
     """A database, and its tree."""
 
-    def __init__(self, engine: Engine, source: bytes, options: Options) -> None:
+    def __init__(
+        self, engine: Engine, source: bytes, options: Options, rom: Rom | None = None
+    ) -> None:
         self.engine = engine
         self.lib = engine.lib
         self.handle = _P()
-        ret = self.lib.ksql_db_get(source, ctypes.byref(options), ctypes.byref(self.handle))
+        self.rom = rom  # whose memory must stay
+        image = ctypes.byref(rom) if rom else None
+        ret = self.lib.ksql_db_get(source, ctypes.byref(options), image, ctypes.byref(self.handle))
         check(ret, "db_get")
 
     def put(self) -> None:
@@ -498,10 +530,18 @@ class Engine:
             setattr(options, name, value)
         return options
 
-    def db(self, source: str | bytes = "test", **options: int) -> Db:
+    def check_rom(self, rom: Rom) -> str:
+        """Look at an image: what is wrong with it; raises OSError if it cannot be read at all."""
+        why = ctypes.create_string_buffer(256)
+        ret = self.lib.ksql_rom_check(ctypes.byref(rom), why, len(why))
+        text = why.value.decode()
+        assert (ret == 0) == (text == "")
+        return text
+
+    def db(self, source: str | bytes = "test", rom: Rom | None = None, **options: int) -> Db:
         """A database, put when the engine stops."""
         source = source.encode() if isinstance(source, str) else source
-        db = Db(self, source, self.options(**options))
+        db = Db(self, source, self.options(**options), rom)
         self.dbs.append(db)
         return db
 

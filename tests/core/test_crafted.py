@@ -59,6 +59,7 @@ def test_crafted_images_harm_nothing(engine: Engine, first: int) -> None:
         assert sum(tally.refused.values()) > STEP // 5
         assert tally.well > tally.taken * len(crafted.USES) // PARTS
     assert set(tally.refused) <= {"EUCLEAN", "ENOSPC", "ETIMEDOUT"}
+    db.configure(timeout_ms=30000)
     put(db, good)
     for sql in crafted.USES:
         db.batch(sql)

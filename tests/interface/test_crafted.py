@@ -58,6 +58,7 @@ def test_crafted_images_harm_nothing(mount: Mounter) -> None:
         assert sum(tally.refused.values()) > tally.tried // 6
         assert tally.well > tally.taken * 10
     assert set(tally.refused) <= {"EUCLEAN", "ENOSPC", "ETIMEDOUT"}
+    mount.remount(tree, timeout=30000)
     Mounted(tree).put(good)
     for sql in crafted.USES[:12]:
         tree.run(sql)

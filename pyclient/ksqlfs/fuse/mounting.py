@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from ksqlfs.fuse.options import OptionError, Options
+from ksqlfs.fuse.rom import Rom, RomError
 from ksqlfs.mounts import FUSE_TYPE, Mount, ksqlfs_mounts, mount_at
 
 DEFAULT_SOURCE = "ksqlfs"
@@ -56,6 +57,11 @@ def _serve(source: str, directory: Path, options: Options, ready: int, text: str
     mount.mode = DEFAULT_MODE if options.mode is None else options.mode
     mount.metrics_mode = 0xFFFF_FFFF if options.metrics_mode is None else options.metrics_mode
     mount.ready_fd = ready
+    rom = _rom(options)
+    if rom:
+        strings += [ffi.new("char[]", os.fsencode(rom.name)), ffi.from_buffer(rom.data)]
+        mount.rom_name, mount.rom_data = strings[-2:]
+        mount.rom_size, mount.rom_sha256 = len(rom.data), rom.sha256.encode()
     message = ffi.new("char[]", _MESSAGE_SIZE)
     failed = lib.ksqlfs_serve(mount, message, _MESSAGE_SIZE)
     _unmount_dead(source)
@@ -64,6 +70,13 @@ def _serve(source: str, directory: Path, options: Options, ready: int, text: str
         raise OptionError(f"{directory} could not be mounted: {why}")
     if failed:
         raise MountError(f"{directory} could not be mounted: {why}{_hint()}")
+
+
+def _rom(options: Options) -> Rom | None:
+    try:
+        return Rom.read(options.rom) if options.rom else None
+    except RomError as error:
+        raise MountError(str(error)) from error
 
 
 def _unmount_dead(source: str) -> None:
@@ -285,6 +298,8 @@ def remount(directory: str | os.PathLike[str], options: Options) -> None:
     path, binding = Path(directory), _binding()
     if options.owns_files:
         raise MountError("a remount cannot change uid=, gid=, mode= or metrics_mode=")
+    if options.rom:
+        raise MountError("a remount cannot change rom=")
     at = mount_at(path)
     if at is None or at.type != FUSE_TYPE:
         raise MountError(f"{path} is no mount of ksqlfs by FUSE")

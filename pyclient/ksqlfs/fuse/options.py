@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 # Those of every filesystem, for the kernel, as mount(8) has them.
 _FLAGS = {
@@ -37,6 +38,7 @@ class Options:
         limits: The engine's, such as `size=1g`, which it checks itself.
         uid, gid, mode: Owner, group and permission bits; None where they were not named.
         metrics_mode: Permission bits of the files in metrics/, likewise.
+        rom: A database file to be read; None where it was not named.
         allow_other: Let users in whom the mode lets in; None where it was not named.
         remount: Change a mount that is there.
     """
@@ -47,6 +49,7 @@ class Options:
     gid: int | None = None
     mode: int | None = None
     metrics_mode: int | None = None
+    rom: Path | None = None
     allow_other: bool | None = None
     remount: bool = False
 
@@ -70,6 +73,11 @@ class Options:
         key, _, value = word.partition("=")
         if key in _OWN:
             setattr(self, key, _number(key, value))
+        elif key == "rom":
+            if not value:
+                raise OptionError("rom= takes a file")
+            # As it is meant now: a server that is a daemon is elsewhere.
+            self.rom = Path(os.path.abspath(value))
         elif word in _FLAGS:
             self.flags.append(word)
         elif word == "allow_other":
@@ -82,7 +90,7 @@ class Options:
     @property
     def owns_nothing(self) -> bool:
         """Whether nothing was named that belongs to the database or to its files."""
-        return not self.limits and not self.owns_files
+        return not self.limits and not self.owns_files and self.rom is None
 
     @property
     def owns_files(self) -> bool:
