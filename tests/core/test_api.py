@@ -604,6 +604,6 @@ def test_files_outlive_lookups_from_many_threads(db: Db) -> None:
 
 
 def test_structures_have_the_sizes_of_c(lib: ctypes.CDLL) -> None:
-    assert ctypes.sizeof(Options) == 40
+    assert ctypes.sizeof(Options) == 48
     assert ctypes.sizeof(Attr) == 24
     assert ctypes.sizeof(Caller) == 24
