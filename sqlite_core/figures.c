@@ -5,6 +5,7 @@
 #include "figures.h"
 
 #include "port/cstd.h"
+#include "port/port.h"
 
 /* The last one ends any search. */
 const struct figures_bound figures_bounds[FIGURES_BUCKETS] = {
@@ -20,36 +21,74 @@ static void add(uint64_t *to, uint64_t n)
 	__atomic_fetch_add(to, n, __ATOMIC_RELAXED);
 }
 
+static struct figures_part *own_part(struct figures *f)
+{
+	return &f->part[port_processor() % FIGURES_PARTS];
+}
+
+static uint64_t counted(const uint64_t *counter)
+{
+	return __atomic_load_n(counter, __ATOMIC_RELAXED);
+}
+
+/* The sum of times is read first: it is never more than what the counts explain. */
+void figures_sum(const struct figures *f, struct figures_part *out)
+{
+	const struct figures_part *p;
+	unsigned int i;
+
+	memset(out, 0, sizeof(*out));
+	for (p = f->part; p < f->part + FIGURES_PARTS; p++) {
+		out->took_ns += counted(&p->took_ns);
+		for (i = 0; i < ERRNOS; i++)
+			out->outcomes[i] += counted(&p->outcomes[i]);
+		for (i = 0; i < FIGURES_BUCKETS; i++)
+			out->took[i] += counted(&p->took[i]);
+		out->rows += counted(&p->rows);
+		out->prepared += counted(&p->prepared);
+		out->cache_hits += counted(&p->cache_hits);
+		out->cache_misses += counted(&p->cache_misses);
+		for (i = 0; i < CHECKPOINTS; i++)
+			out->checkpoints[i] += counted(&p->checkpoints[i]);
+		out->checkpoint_waits += counted(&p->checkpoint_waits);
+		out->checkpoint_waits_in_vain +=
+			counted(&p->checkpoint_waits_in_vain);
+	}
+}
+
 void figures_run(struct figures *f, int64_t ns, uint64_t rows)
 {
+	struct figures_part *p = own_part(f);
 	unsigned int i = 0;
 
 	while (ns > figures_bounds[i].ns)
 		i++;
-	add(&f->took[i], 1);
-	add(&f->took_ns, (uint64_t)ns);
+	add(&p->took[i], 1);
+	add(&p->took_ns, (uint64_t)ns);
 	if (rows)
-		add(&f->rows, rows);
+		add(&p->rows, rows);
 }
 
 void figures_prepared(struct figures *f)
 {
-	add(&f->prepared, 1);
+	add(&own_part(f)->prepared, 1);
 }
 
 void figures_outcome(struct figures *f, int err)
 {
-	add(&f->outcomes[errno_index(err)], 1);
+	add(&own_part(f)->outcomes[errno_index(err)], 1);
 }
 
 void figures_checkpoint(struct figures *f, enum checkpoint outcome, bool waited)
 {
-	add(&f->checkpoints[outcome], 1);
+	struct figures_part *p = own_part(f);
+
+	add(&p->checkpoints[outcome], 1);
 	if (!waited)
 		return;
-	add(&f->checkpoint_waits, 1);
+	add(&p->checkpoint_waits, 1);
 	if (outcome != CHECKPOINT_DONE)
-		add(&f->checkpoint_waits_in_vain, 1);
+		add(&p->checkpoint_waits_in_vain, 1);
 }
 
 static uint64_t status_of(sqlite3 *lite, int what)
@@ -66,7 +105,7 @@ void figures_cache(struct figures *f, sqlite3 *lite)
 	uint64_t misses = status_of(lite, SQLITE_DBSTATUS_CACHE_MISS);
 
 	if (hits)
-		add(&f->cache_hits, hits);
+		add(&own_part(f)->cache_hits, hits);
 	if (misses)
-		add(&f->cache_misses, misses);
+		add(&own_part(f)->cache_misses, misses);
 }

@@ -30,7 +30,7 @@ enum checkpoint {
 	CHECKPOINTS
 };
 
-struct figures {
+struct figures_part {
 	uint64_t outcomes[ERRNOS]; /* by errno_index() */
 	uint64_t took[FIGURES_BUCKETS]; /* statements that ran, by their time */
 	uint64_t took_ns; /* of all of them */
@@ -40,7 +40,18 @@ struct figures {
 	uint64_t checkpoints[CHECKPOINTS];
 	uint64_t checkpoint_waits; /* of them waited for readers */
 	uint64_t checkpoint_waits_in_vain;
+	char apart[64]; /* from the next one */
 };
+
+#define FIGURES_PARTS 16u /* processors beyond share */
+
+/* Each processor counts in a part of its own, so that two do not wait for each other. */
+struct figures {
+	struct figures_part part[FIGURES_PARTS];
+};
+
+/** figures_sum() - of all parts. */
+void figures_sum(const struct figures *f, struct figures_part *out);
 
 /**
  * figures_run() - a statement has run to its end, well or not

@@ -30,11 +30,17 @@ struct mem_stats {
 	uint64_t too_deep; /* how often the stack refused something */
 };
 
+/** struct mem_refusals - of mem_stats, to see whether there were more since */
+struct mem_refusals {
+	uint64_t denied, too_deep;
+};
+
 /** mem_init() - @limit in bytes.  Registers the allocator with SQLite.  0 or -errno. */
 int mem_init(uint64_t limit);
 /** mem_exit() - after sqlite3_shutdown().  Returns bytes still live. */
 uint64_t mem_exit(void);
 void mem_stats(struct mem_stats *out);
+struct mem_refusals mem_refusals(void);
 
 /**
  * mem_too_deep() - is more than KSQL_STACK_USE of the stack in use?

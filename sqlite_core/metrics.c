@@ -387,13 +387,8 @@ static void put_info(struct buf *out)
 		KSQL_VERSION, sqlite3_libversion(), engine_host());
 }
 
-static uint64_t counted(const uint64_t *counter)
-{
-	return __atomic_load_n(counter, __ATOMIC_RELAXED);
-}
-
 /* All of them from the beginning, so that the first failure is an increase. */
-static void put_outcomes(struct buf *out, const struct figures *f)
+static void put_outcomes(struct buf *out, const struct figures_part *f)
 {
 	static const char name[] = "ksqlfs_statements_total";
 	unsigned int i;
@@ -404,14 +399,13 @@ static void put_outcomes(struct buf *out, const struct figures *f)
 	for (i = 0; i < ERRNOS; i++)
 		buf_printf(out, "%s{outcome=\"%s\"} %llu\n", name,
 			   i ? errno_at(i) : "ok",
-			   (unsigned long long)counted(&f->outcomes[i]));
+			   (unsigned long long)f->outcomes[i]);
 }
 
-/* The sum is read first: it is never more than what the count explains. */
-static void put_durations(struct buf *out, const struct figures *f)
+static void put_durations(struct buf *out, const struct figures_part *f)
 {
 	static const char name[] = "ksqlfs_statement_duration_seconds";
-	uint64_t ns = counted(&f->took_ns), sum = 0;
+	uint64_t ns = f->took_ns, sum = 0;
 	unsigned int i;
 
 	put_head(
@@ -419,7 +413,7 @@ static void put_durations(struct buf *out, const struct figures *f)
 		"Time that users' statements took, with waiting for locks, without waiting for who reads the answer.",
 		"histogram");
 	for (i = 0; i < FIGURES_BUCKETS; i++) {
-		sum += counted(&f->took[i]);
+		sum += f->took[i];
 		buf_printf(out, "%s_bucket{le=\"%s\"} %llu\n", name,
 			   figures_bounds[i].seconds, (unsigned long long)sum);
 	}
@@ -429,23 +423,23 @@ static void put_durations(struct buf *out, const struct figures *f)
 		   (unsigned long long)sum);
 }
 
-static void put_statements(struct buf *out, const struct figures *f)
+static void put_statements(struct buf *out, const struct figures_part *f)
 {
 	put_outcomes(out, f);
 	put_durations(out, f);
 	put_figure(out, "ksqlfs_rows_total", "counter",
-		   "Rows that users' statements gave.", counted(&f->rows));
+		   "Rows that users' statements gave.", f->rows);
 	put_figure(out, "ksqlfs_statements_prepared_total", "counter",
 		   "Statements of users that were compiled, none being kept.",
-		   counted(&f->prepared));
+		   f->prepared);
 	put_figure(out, "ksqlfs_page_cache_hits_total", "counter",
 		   "Pages that closed connections had in their caches.",
-		   counted(&f->cache_hits));
+		   f->cache_hits);
 	put_figure(out, "ksqlfs_page_cache_misses_total", "counter",
-		   "Pages that they had not.", counted(&f->cache_misses));
+		   "Pages that they had not.", f->cache_misses);
 }
 
-static void put_checkpoints(struct buf *out, const struct figures *f)
+static void put_checkpoints(struct buf *out, const struct figures_part *f)
 {
 	static const char name[] = "ksqlfs_checkpoints_total";
 	static const char *const outcomes[CHECKPOINTS] = { "done", "partial",
@@ -458,13 +452,13 @@ static void put_checkpoints(struct buf *out, const struct figures *f)
 		"counter");
 	for (i = 0; i < CHECKPOINTS; i++)
 		buf_printf(out, "%s{outcome=\"%s\"} %llu\n", name, outcomes[i],
-			   (unsigned long long)counted(&f->checkpoints[i]));
+			   (unsigned long long)f->checkpoints[i]);
 	put_figure(out, "ksqlfs_checkpoint_waits_total", "counter",
 		   "Of them waited for readers, as the log was long.",
-		   counted(&f->checkpoint_waits));
+		   f->checkpoint_waits);
 	put_figure(out, "ksqlfs_checkpoint_waits_in_vain_total", "counter",
 		   "Of these gave up, and the log grows on.",
-		   counted(&f->checkpoint_waits_in_vain));
+		   f->checkpoint_waits_in_vain);
 }
 
 static void put_seconds(struct buf *out, const char *name, uint64_t ns)
@@ -490,14 +484,15 @@ static void put_waiting(struct buf *out, struct ksql_db *db)
 	put_seconds(out, held, w.held_ns);
 }
 
-static void put_database(struct buf *out, struct ksql_db *db)
+static void put_database(struct buf *out, struct ksql_db *db,
+			 const struct figures_part *f)
 {
 	uint64_t pages, wal;
 
 	store_pages(db->store, &pages, &wal);
 	put_figure(out, "ksqlfs_commits_total", "counter",
 		   "Transactions that changed the database.",
-		   counted(&db->commits));
+		   __atomic_load_n(&db->commits, __ATOMIC_RELAXED));
 	put_figure(out, "ksqlfs_database_pages", "gauge",
 		   "Pages of the database, without its log.", pages);
 	put_figure(out, "ksqlfs_database_bytes", "gauge",
@@ -510,7 +505,7 @@ static void put_database(struct buf *out, struct ksql_db *db)
 	put_figure(out, "ksqlfs_wal_limit_bytes", "gauge",
 		   "What it may grow to; then writers fail.",
 		   store_wal_limit(db->store));
-	put_checkpoints(out, &db->figures);
+	put_checkpoints(out, f);
 	put_waiting(out, db);
 }
 
@@ -563,11 +558,14 @@ static void put_longest(struct buf *out)
 int metrics_engine(struct ksql_db *db, const struct ksql_node *node,
 		   struct buf *out, struct fault *f)
 {
+	struct figures_part sum;
+
 	(void)node;
 	(void)f;
 	put_info(out);
-	put_statements(out, &db->figures);
-	put_database(out, db);
+	figures_sum(&db->figures, &sum);
+	put_statements(out, &sum);
+	put_database(out, db, &sum);
 	put_sessions(out, db);
 	put_memory(out);
 	put_longest(out);

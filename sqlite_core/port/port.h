@@ -72,6 +72,14 @@ int port_pause(void);
  */
 uint64_t port_longest_ns(void);
 
+/**
+ * port_processor() - the number of the processor that runs this
+ *
+ * A hint, to keep what processors do apart: behind a safe point (in user space
+ * at any time) it is another.
+ */
+unsigned int port_processor(void);
+
 /** port_local() - what the entry's port_set_local() left; NULL at first. */
 void *port_local(void);
 /** port_set_local() - a pointer of this entry's own, until it ends. */

@@ -37,6 +37,7 @@
 #include <linux/sched/clock.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
+#include <linux/smp.h>
 #include <linux/spinlock.h>
 #include <linux/string.h>
 #include <linux/timekeeping.h>
@@ -142,6 +143,11 @@ void port_enter(void (*fn)(void *arg), void *arg, const int *cancel)
 	call_on_stack(top, port_run, ASM_CALL_ARG1,
 		      PORT_NO_MORE, [arg1] "r"(&entry));
 	port_stack_put(entry.stack);
+}
+
+unsigned int port_processor(void)
+{
+	return raw_smp_processor_id();
 }
 
 void *port_local(void)

@@ -84,6 +84,13 @@ uint64_t port_longest_ns(void)
 	return 0;
 }
 
+unsigned int port_processor(void)
+{
+	int number = sched_getcpu();
+
+	return number > 0 ? (unsigned int)number : 0;
+}
+
 void *port_local(void)
 {
 	return context.local;

@@ -2,12 +2,14 @@
 /*
  * stack_linux.c - the stacks that the engine runs on in the kernel.
  */
+#include <linux/atomic.h>
 #include <linux/bug.h>
 #include <linux/cpumask.h>
 #include <linux/gfp.h>
 #include <linux/jiffies.h>
 #include <linux/list.h>
 #include <linux/moduleparam.h>
+#include <linux/percpu.h>
 #include <linux/sched.h>
 #include <linux/spinlock.h>
 #include <linux/string.h>
@@ -37,9 +39,19 @@ struct port_stack {
 };
 
 /*
+ * The stack that was last used on each processor, or NULL: the next entry there
+ * finds it in that processor's cache, and asks for no lock.  Changed by xchg()
+ * and cmpxchg() alone: who finds no other looks at all processors'.
+ */
+static DEFINE_PER_CPU(struct port_stack *, port_stack_last);
+
+/* Stacks beyond those that are kept for the next entry. */
+#define PORT_STACKS_SPARE 2u
+
+/*
  * port_stacks - every stack there is
  * @lock: guards @free, @nr_free and @nr_all; taken for a few instructions
- * @free: stacks in nobody's use, the last used first
+ * @free: stacks in nobody's use nor any processor's, the last used first
  * @nr_free: how many those are
  * @nr_all: those and the ones in use
  * @wait: who found none, and no memory for another
@@ -64,6 +76,10 @@ static struct port_stack *port_stack_pop(void)
 {
 	struct port_stack *stack;
 
+	/* Whichever processor's it is by now. */
+	stack = xchg(raw_cpu_ptr(&port_stack_last), NULL);
+	if (stack)
+		return stack;
 	spin_lock(&port_stacks.lock);
 	stack = list_first_entry_or_null(&port_stacks.free, struct port_stack,
 					 link);
@@ -103,6 +119,20 @@ static struct port_stack *port_stack_make(void)
 	return stack;
 }
 
+/* One that another processor keeps: there is no memory for a new one. */
+static struct port_stack *port_stack_steal(void)
+{
+	struct port_stack *stack = port_stack_pop();
+	unsigned int cpu;
+
+	for_each_possible_cpu(cpu) {
+		if (stack)
+			break;
+		stack = xchg(per_cpu_ptr(&port_stack_last, cpu), NULL);
+	}
+	return stack;
+}
+
 /*
  * Never fails once port_init() has made the first one: who finds neither a
  * stack nor memory waits for somebody to come out of the engine.  That ends,
@@ -115,7 +145,7 @@ struct port_stack *port_stack_get(void)
 	if (!stack)
 		stack = port_stack_make();
 	if (!stack)
-		wait_event_idle(port_stacks.wait, (stack = port_stack_pop()));
+		wait_event_idle(port_stacks.wait, (stack = port_stack_steal()));
 	if (unlikely(stack_paint))
 		memset64((u64 *)stack, PORT_PAINT,
 			 PORT_STACK_SIZE / sizeof(u64));
@@ -138,15 +168,17 @@ static void port_stack_measure(struct port_stack *stack)
 
 void port_stack_put(struct port_stack *stack)
 {
-	bool surplus;
+	bool surplus = false;
 
 	if (unlikely(stack_paint))
 		port_stack_measure(stack);
-	stack->put_at = jiffies;
-	spin_lock(&port_stacks.lock);
-	list_add(&stack->link, &port_stacks.free);
-	surplus = ++port_stacks.nr_free > port_stacks_wanted();
-	spin_unlock(&port_stacks.lock);
+	if (cmpxchg(raw_cpu_ptr(&port_stack_last), NULL, stack)) {
+		stack->put_at = jiffies;
+		spin_lock(&port_stacks.lock);
+		list_add(&stack->link, &port_stacks.free);
+		surplus = ++port_stacks.nr_free > PORT_STACKS_SPARE;
+		spin_unlock(&port_stacks.lock);
+	}
 	if (wq_has_sleeper(&port_stacks.wait))
 		wake_up(&port_stacks.wait);
 	if (unlikely(surplus))
@@ -168,7 +200,7 @@ static void port_stacks_trim(struct work_struct *work)
 	bool more;
 
 	spin_lock(&port_stacks.lock);
-	while (port_stacks.nr_free > port_stacks_wanted()) {
+	while (port_stacks.nr_free > PORT_STACKS_SPARE) {
 		oldest = list_last_entry(&port_stacks.free, struct port_stack,
 					 link);
 		if (time_before(jiffies, oldest->put_at + HZ))
@@ -177,7 +209,7 @@ static void port_stacks_trim(struct work_struct *work)
 		port_stacks.nr_free--;
 		port_stacks.nr_all--;
 	}
-	more = port_stacks.nr_free > port_stacks_wanted();
+	more = port_stacks.nr_free > PORT_STACKS_SPARE;
 	spin_unlock(&port_stacks.lock);
 	port_stacks_free(&old);
 	if (more)
@@ -210,7 +242,17 @@ int port_stacks_init(void)
 
 void port_stacks_exit(void)
 {
+	struct port_stack *stack;
+	unsigned int cpu;
+
 	cancel_delayed_work_sync(&port_stacks.trim);
+	for_each_possible_cpu(cpu) {
+		stack = xchg(per_cpu_ptr(&port_stack_last, cpu), NULL);
+		if (!stack)
+			continue;
+		list_add(&stack->link, &port_stacks.free);
+		port_stacks.nr_free++;
+	}
 	WARN_ON_ONCE(port_stacks.nr_free != port_stacks.nr_all);
 	port_stacks_free(&port_stacks.free);
 }
