@@ -342,6 +342,7 @@ void conn_retire(struct conn *c, struct query *q)
 	}
 	sqlite3_clear_bindings(q->stmt);
 	q->ns = 0;
+	q->began_ns = 0;
 	i = give_way(c);
 	conn_discard(&c->kept[i]);
 	for (; i > 0; i--)
@@ -359,23 +360,17 @@ int conn_exec(struct conn *c, const char *sql)
 
 /* --- the watch ----------------------------------------------------------- */
 
-static struct mem_stats stats_now(void)
-{
-	struct mem_stats stats;
-
-	mem_stats(&stats);
-	return stats;
-}
-
 void conn_run_begin(struct conn *c, int64_t budget_ns)
 {
-	struct mem_stats stats = stats_now();
+	conn_run_go_on(c, budget_ns, port_monotonic_ns());
+}
 
-	c->began_ns = port_monotonic_ns();
+void conn_run_go_on(struct conn *c, int64_t budget_ns, int64_t since_ns)
+{
+	c->began_ns = since_ns;
 	c->deadline_ns = budget_ns ? c->began_ns + budget_ns : 0;
 	c->stopped = 0;
-	c->denied = stats.denied;
-	c->too_deep = stats.too_deep;
+	c->refused = mem_refusals();
 	if (!c->scratch)
 		ksql_bound_pages(c->lite, db_size_pages(c->db));
 	port_set_local(c);
@@ -387,10 +382,15 @@ int64_t conn_run_end(struct conn *c)
 	int64_t left = c->deadline_ns ? c->deadline_ns - now : 0;
 
 	c->ran_ns = now - c->began_ns;
+	conn_run_stop(c);
+	return left > 0 ? left : 1; /* 0 would be no bound */
+}
+
+void conn_run_stop(struct conn *c)
+{
 	port_set_local(NULL);
 	hold_leave(c->hold);
 	c->deadline_ns = 0;
-	return left > 0 ? left : 1; /* 0 would be no bound */
 }
 
 int conn_poll(struct conn *c)
@@ -417,6 +417,7 @@ void conn_poll_io(struct conn *c)
 int conn_fault(struct conn *c, int rc, struct fault *f)
 {
 	const char *message = sqlite3_errmsg(c->lite);
+	struct mem_refusals refused = mem_refusals();
 
 	fault_clear(f);
 	f->sqlite = rc;
@@ -425,7 +426,7 @@ int conn_fault(struct conn *c, int rc, struct fault *f)
 	if (rc == SQLITE_INTERRUPT || (rc & 0xff) == SQLITE_BUSY) {
 		if (c->stopped)
 			f->err = c->stopped;
-	} else if (f->err == -ENOMEM && stats_now().denied != c->denied) {
+	} else if (f->err == -ENOMEM && refused.denied != c->refused.denied) {
 		f->err = -ENOSPC;
 	}
 	if (f->err == -ETIMEDOUT)
@@ -436,7 +437,7 @@ int conn_fault(struct conn *c, int rc, struct fault *f)
 		message = "the session was removed";
 	else if (f->err == -ENOSPC && f->sqlite != SQLITE_FULL)
 		message = "the memory limit is reached";
-	else if (f->err == -ENOMEM && stats_now().too_deep != c->too_deep)
+	else if (f->err == -ENOMEM && refused.too_deep != c->refused.too_deep)
 		message =
 			"out of memory: nested too deep for the engine's stack";
 	f->message = sqlite3_mprintf("%s", message);

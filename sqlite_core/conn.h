@@ -10,6 +10,7 @@
 
 #include "changes.h"
 #include "error.h"
+#include "mem.h"
 #include "port/types.h"
 #include "sqlite3.h"
 
@@ -32,6 +33,7 @@ struct query {
 	size_t len; /* of its text, which sqlite3_sql() has */
 	bool proven; /* it was kept, and asked for again */
 	int64_t ns; /* it has taken so far */
+	int64_t began_ns; /* monotonic: its compilation, not in @ns yet; 0: none */
 	struct shape *shape; /* owned; exec.c's, NULL until it ran */
 	char *targets; /* owned; what it may change (changes.h); NULL: nothing */
 };
@@ -53,8 +55,7 @@ struct conn {
 	int64_t deadline_ns; /* monotonic; 0: none */
 	int stopped; /* why it must end: 0, -EINTR, -ETIMEDOUT */
 	uint32_t io_calls; /* since the last look */
-	uint64_t denied; /* mem_stats.denied at its beginning */
-	uint64_t too_deep; /* mem_stats.too_deep, likewise */
+	struct mem_refusals refused; /* at its beginning */
 
 	struct conn_changes changes;
 
@@ -111,8 +112,12 @@ void conn_forget_kept(struct conn *c);
  * The database may grow to what size= says now.
  */
 void conn_run_begin(struct conn *c, int64_t budget_ns);
+/** conn_run_go_on() - the same from @since_ns on, an earlier c->began_ns. */
+void conn_run_go_on(struct conn *c, int64_t budget_ns, int64_t since_ns);
 /** conn_run_end() - returns what is left of the budget. */
 int64_t conn_run_end(struct conn *c);
+/** conn_run_stop() - the same without a look at the clock: who goes on looks. */
+void conn_run_stop(struct conn *c);
 
 /**
  * conn_poll() - let others run; must this end?  Safe point.

@@ -22,7 +22,13 @@ void run_begin(struct run *r, struct conn *c, struct query *q)
 
 void run_resume(struct run *r)
 {
-	conn_run_begin(r->conn, r->budget_ns);
+	int64_t since = r->query.began_ns;
+
+	r->query.began_ns = 0;
+	if (since) /* its compilation is part of its time */
+		conn_run_go_on(r->conn, r->budget_ns, since);
+	else
+		conn_run_begin(r->conn, r->budget_ns);
 }
 
 void run_pause(struct run *r)

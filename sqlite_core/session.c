@@ -355,6 +355,7 @@ static int run_in_batch(struct session *s, struct query *q, struct fault *f)
 	int err =
 		rows_collect(rows, s->conn, q, db_options(s->db).max_result, f);
 
+	s->ns += s->conn->ran_ns;
 	s->changes +=
 		(uint64_t)(sqlite3_total_changes64(s->conn->lite) - before);
 	rows_free(&none);
@@ -369,7 +370,7 @@ static int run_in_batch(struct session *s, struct query *q, struct fault *f)
  */
 static int settle_answer(struct session *s, bool columns, struct fault *f)
 {
-	uint64_t max = db_options(s->db).max_result;
+	uint64_t max;
 	int err;
 
 	if (columns) {
@@ -377,6 +378,9 @@ static int settle_answer(struct session *s, bool columns, struct fault *f)
 		buf_clear(&s->answer);
 		return 0;
 	}
+	if (!s->stream.live)
+		return 0;
+	max = db_options(s->db).max_result;
 	err = stream_fill(&s->stream, &s->answer, max, f);
 	if (!err && s->stream.live)
 		err = fault_set(
@@ -391,8 +395,11 @@ static int run_in_session(struct session *s, struct query *q, struct fault *f)
 	bool columns = sqlite3_column_count(q->stmt) != 0;
 	struct stream quiet;
 	struct buf none = { 0 };
-	int err = settle_answer(s, columns, f);
+	int err;
 
+	if (s->stream.live) /* the other's time is not its own */
+		q->began_ns = 0;
+	err = settle_answer(s, columns, f);
 	if (err) {
 		conn_retire(s->conn, q);
 		return err;
@@ -452,10 +459,14 @@ static int run_text(struct session *s, const char *sql, size_t len,
 		at += split_leading(sql + at, len - at);
 		conn_run_begin(s->conn, db_timeout_ns(s->db));
 		err = conn_prepare(s->conn, sql + at, len - at, &q, &used, &f);
-		conn_run_end(s->conn);
-		q.ns = s->conn->ran_ns;
-		if (err || !q.stmt)
+		if (err || !q.stmt) {
+			conn_run_end(s->conn);
+			if (s->batch)
+				s->ns += s->conn->ran_ns;
 			break;
+		}
+		conn_run_stop(s->conn);
+		q.began_ns = s->conn->began_ns;
 		s->written = true;
 		if (at_semicolon && sqlite3_bind_parameter_count(q.stmt)) {
 			conn_retire(s->conn, &q);
@@ -604,7 +615,6 @@ static int batch_goes_on(struct session *s)
 /* One frame for all that is written: SQLite's stack is below it. */
 int session_write(struct session *s, const char *p, size_t n)
 {
-	int64_t started = s->batch ? port_monotonic_ns() : 0;
 	size_t i = 0, taken;
 	int err = s->batch ? batch_goes_on(s) : 0;
 
@@ -620,10 +630,8 @@ int session_write(struct session *s, const char *p, size_t n)
 		err = take(s, p + i, n - i, &taken);
 		i += taken;
 	}
-	if (s->batch) {
-		s->ns += port_monotonic_ns() - started;
+	if (s->batch)
 		session_leave(s);
-	}
 	return err ? err : end_answer(s);
 }
 
@@ -675,7 +683,6 @@ static void forget_batch(struct session *s)
 
 int session_finish(struct session *s)
 {
-	int64_t started = port_monotonic_ns();
 	/* Nobody's turn is waited for if nothing is to run. */
 	bool turn = session_pending(s) && !s->failed;
 	int err = turn ? session_enter(s) : 0;
@@ -687,7 +694,6 @@ int session_finish(struct session *s)
 		    !sqlite3_get_autocommit(s->conn->lite))
 			err = left_open(s);
 	}
-	s->ns += port_monotonic_ns() - started;
 	if (s->written) { /* something more than spaces and comments */
 		int told = publish(s);
 
