@@ -39,6 +39,9 @@
  * @size: bytes at @buf
  * @head: first byte at @buf that a stream has produced and nobody has read
  * @tail: where those end
+ * @error: for the next read of a stream, as this one had bytes before it
+ *
+ * Two of them that two processors use lie in no cache line together.
  */
 struct ksqlfs_file {
 	struct mutex lock; /* see above */
@@ -50,7 +53,8 @@ struct ksqlfs_file {
 	size_t size;
 	size_t head;
 	size_t tail;
-};
+	int error;
+} ____cacheline_aligned_in_smp;
 
 /*
  * Is the current task being killed?  Either it has not noticed yet, or it is
@@ -87,6 +91,19 @@ static int ksqlfs_buffer(struct ksqlfs_file *of, size_t want)
 	return 0;
 }
 
+/*
+ * A connection may be left open for long, and there may be thousands: between
+ * two requests it keeps a page at most.
+ */
+static void ksqlfs_buffer_trim(struct ksqlfs_file *of)
+{
+	if (!of->stream || of->size <= PAGE_SIZE || of->head != of->tail)
+		return;
+	kvfree(of->buf);
+	of->buf = NULL;
+	of->size = 0;
+}
+
 static int ksqlfs_open(struct inode *inode, struct file *file)
 {
 	const struct ksql_caller caller = ksqlfs_caller();
@@ -120,14 +137,15 @@ free_of:
 
 /* --- reading -------------------------------------------------------------- */
 
-/* One chunk at most, as from a pipe.  What a fault keeps from the reader stays. */
-static ssize_t ksqlfs_read_stream(struct ksqlfs_file *of, struct iov_iter *to)
+/* What a fault keeps from the reader stays. */
+static ssize_t ksqlfs_read_some(struct ksqlfs_file *of, struct iov_iter *to,
+				size_t room)
 {
 	const struct ksql_caller caller = ksqlfs_caller();
 	ssize_t n;
 
 	if (of->head == of->tail) {
-		n = ksqlfs_buffer(of, iov_iter_count(to));
+		n = ksqlfs_buffer(of, room);
 		if (n)
 			return n;
 		n = ksql_read(of->file, &caller, of->buf, of->size, 0);
@@ -138,6 +156,33 @@ static ssize_t ksqlfs_read_stream(struct ksqlfs_file *of, struct iov_iter *to)
 	n = copy_to_iter(of->buf + of->head, of->tail - of->head, to);
 	of->head += n;
 	return n ? n : -EFAULT;
+}
+
+/*
+ * One chunk at most, as from a pipe.  Most answers fit into a page, however much
+ * the reader has room for: a larger buffer is had only for those that do not, and
+ * for as long as they last.
+ */
+static ssize_t ksqlfs_read_stream(struct ksqlfs_file *of, struct iov_iter *to)
+{
+	bool first = of->size <= PAGE_SIZE;
+	size_t room = iov_iter_count(to);
+	ssize_t n = of->error, more;
+
+	of->error = 0;
+	if (n)
+		return n;
+	n = ksqlfs_read_some(of, to, first ? PAGE_SIZE : room);
+	if (n > 0 && first && of->tail == of->size && iov_iter_count(to)) {
+		more = ksqlfs_read_some(of, to, iov_iter_count(to));
+		if (more > 0)
+			n += more;
+		else if (more != -EAGAIN && more != -EFAULT)
+			of->error = more;
+	}
+	if (of->tail < of->size)
+		ksqlfs_buffer_trim(of);
+	return n;
 }
 
 static ssize_t ksqlfs_read_at(struct ksqlfs_file *of, struct iov_iter *to,
@@ -276,6 +321,7 @@ static ssize_t ksqlfs_write_locked(struct ksqlfs_file *of,
 	size_t count = iov_iter_count(from), n;
 	ssize_t ret;
 
+	of->error = 0;
 	ret = ksqlfs_buffer(of, count);
 	if (ret)
 		return ret;
@@ -287,18 +333,21 @@ static ssize_t ksqlfs_write_locked(struct ksqlfs_file *of,
 		}
 		ret = ksql_write(of->file, &caller, of->buf, n);
 		if (ret < 0)
-			return ret;
+			goto trim;
 		if (iov_iter_count(from) && fatal_signal_pending(current)) {
 			ret = -EINTR;
 			goto cut_short;
 		}
 		cond_resched();
 	}
-	return count;
+	ret = count;
+	goto trim;
 
 cut_short:
 	if (iov_iter_count(from) < count)
 		WRITE_ONCE(of->broken, true);
+trim:
+	ksqlfs_buffer_trim(of);
 	return ret;
 }
 

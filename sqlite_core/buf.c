@@ -78,7 +78,8 @@ void buf_clear(struct buf *b)
 	b->failed = false;
 }
 
-#define ORDINARY (128u * 1024u)
+/* What somebody who asks nothing for a while may go on holding. */
+#define ORDINARY (16u * 1024u)
 
 void buf_empty(struct buf *b)
 {

@@ -104,6 +104,28 @@ static int committed(void *arg, sqlite3 *lite, const char *schema, int frames)
 	return SQLITE_OK;
 }
 
+/* --- pages copied --------------------------------------------------------- */
+
+/*
+ * Pages of the log are read into a connection's cache, of up to 512 KiB.  What
+ * all connections may keep there while they wait for the next statement; each
+ * may a few.
+ */
+#define IDLE_PAGES_ALL 1024u
+#define IDLE_PAGES_MIN 4u
+
+static void release_pages(struct conn *c)
+{
+	uint32_t conns = __atomic_load_n(&c->db->conns, __ATOMIC_RELAXED);
+	uint32_t may = conns ? IDLE_PAGES_ALL / conns : IDLE_PAGES_ALL;
+
+	if (may < IDLE_PAGES_MIN)
+		may = IDLE_PAGES_MIN;
+	if ((uint32_t)ksql_cached_pages(c->lite) > may &&
+	    sqlite3_get_autocommit(c->lite))
+		sqlite3_db_release_memory(c->lite);
+}
+
 /* --- the pool ------------------------------------------------------------ */
 
 void conn_forget_kept(struct conn *c)
@@ -118,6 +140,7 @@ void conn_close(struct conn *c)
 	ksql_free(c->kept);
 	sqlite3_close(c->lite);
 	changes_free(c);
+	__atomic_fetch_sub(&c->db->conns, 1, __ATOMIC_RELAXED);
 	ksql_free(c);
 }
 
@@ -132,6 +155,7 @@ static int open_store(struct ksql_db *db, struct store *store,
 	if (!c)
 		return -ENOMEM;
 	c->db = db;
+	__atomic_fetch_add(&db->conns, 1, __ATOMIC_RELAXED);
 	rc = sqlite3_open_v2(store_name(store), &c->lite, flags, NULL);
 	if (rc) {
 		err = errno_of_sqlite(rc, NULL);
@@ -335,6 +359,7 @@ void conn_retire(struct conn *c, struct query *q)
 		return;
 	rc = sqlite3_reset(q->stmt);
 	ksql_tell_commit(c->lite);
+	release_pages(c);
 	if (rc || !c->kept_room || q->len > CONN_TEXT_MAX ||
 	    strlen(sqlite3_sql(q->stmt)) != q->len) {
 		conn_discard(q);

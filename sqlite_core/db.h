@@ -30,6 +30,7 @@ struct ksql_db {
 	struct conn *
 		anchor; /* owned; keeps the log alive; used under catalog_lock */
 
+	uint32_t conns; /* atomic: so many connections are there */
 	uint64_t commits; /* atomic: so many that changed something */
 	int64_t changed_ns; /* atomic: time of the last one */
 	struct figures figures; /* each of them atomic */

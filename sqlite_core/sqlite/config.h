@@ -43,7 +43,7 @@
 #define SQLITE_DEFAULT_WAL_SYNCHRONOUS	  0
 #define SQLITE_DEFAULT_WAL_AUTOCHECKPOINT 0 /* conn.c checkpoints */
 #define SQLITE_DEFAULT_LOOKASIDE \
-	1200, 40 /* small blocks of a connection, lockless */
+	800, 20 /* small blocks of a connection, lockless: 16 KiB of the host's */
 #define SQLITE_DEFAULT_PCACHE_INITSZ \
 	0 /* no bulk allocation for each connection */
 

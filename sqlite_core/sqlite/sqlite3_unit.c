@@ -85,6 +85,12 @@ unsigned int ksql_page_count(sqlite3 *db)
 	return sqlite3BtreeLastPage(db->aDb[0].pBt);
 }
 
+int ksql_cached_pages(sqlite3 *db)
+{
+	return sqlite3PcachePagecount(
+		sqlite3BtreePager(db->aDb[0].pBt)->pPCache);
+}
+
 unsigned int ksql_commit_number(sqlite3 *db)
 {
 	return sqlite3BtreePager(db->aDb[0].pBt)->pWal->hdr.iChange;

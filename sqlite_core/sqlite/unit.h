@@ -59,6 +59,9 @@ void ksql_bound_pages(sqlite3 *db, unsigned int pages);
  */
 unsigned int ksql_page_count(sqlite3 *db);
 
+/** ksql_cached_pages() - pages that the connection holds copies of. */
+int ksql_cached_pages(sqlite3 *db);
+
 /**
  * ksql_commit_number() - of the last commit that the open transaction sees
  * @db: likewise, with a log

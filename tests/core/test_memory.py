@@ -151,3 +151,34 @@ def test_the_limit_is_of_all_databases(lib: ctypes.CDLL) -> None:
         one.batch("DROP TABLE t; VACUUM")
         one.batch("PRAGMA wal_checkpoint(TRUNCATE)")
         other.batch("CREATE TABLE IF NOT EXISTS t(a); INSERT INTO t VALUES(zeroblob(2000000))")
+
+
+@pytest.mark.parametrize("private", [False, True], ids=["connections", "sessions"])
+def test_a_thousand_that_wait_cost_less_than_64_kib_each(lib: ctypes.CDLL, private: bool) -> None:
+    """Also when their last statement read pages of the log, which are copied for each."""
+    count = 1000
+    with running(lib) as engine:
+        db = engine.db(sessions=count)
+        db.batch("CREATE TABLE t(id INTEGER PRIMARY KEY, name TEXT, kib INTEGER)")
+        db.batch(ROWS.format(10000) + "INSERT INTO t SELECT i, 'package-' || i, i % 100 FROM n")
+        assert db.memory("wal") > 200_000
+        before = db.memory("held")
+        files = []
+        for number in range(count):
+            folder = f"sessions/s{number}"
+            if private:
+                db.make(folder)
+            file = db.session(f"{folder}/query" if private else "query")
+            assert file.ask("SELECT name FROM t WHERE id = 4711;") == b"name\npackage-4711\n"
+            if number % 10 == 0:
+                assert file.ask("SELECT max(kib) FROM t;") == b"max(kib)\n99\n"
+            if number % 10 == 1:
+                assert len(file.ask("SELECT * FROM t;")) > 100_000
+            files.append(file)
+        each = (db.memory("held") - before) / count
+        for file in files:
+            file.close()
+        for number in range(count if private else 0):
+            db.remove(f"sessions/s{number}")
+        assert each < 64 * 1024
+        assert db.memory("held") - before < 1 * MIB
