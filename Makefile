@@ -293,7 +293,8 @@ test-vm: module ## the tests that need a kernel, in one VM
 bench: ## measure each figure beside its reference, on a FUSE mount here and in a VM
 	@tests/setup.sh build vm bench
 	@$(MAKE) -s setup >&2
-	@$(MAKE) -s .venv/.ready-bench fuse core module build/bench/bench build/bench/null_fuse >&2
+	@$(MAKE) -s .venv/.ready-bench fuse core module build/bench/bench build/bench/together \
+		build/bench/null_fuse >&2
 	@PATH=$(CURDIR)/.venv/bin:$$PATH python -m tests.bench.fuse
 	@echo
 	@exec $(VM) -- 'exec python -m tests.bench'
@@ -302,6 +303,10 @@ bench: ## measure each figure beside its reference, on a FUSE mount here and in 
 build/bench/bench: tests/bench/bench.c build/bench/sqlite3.o build/core/libksqlcore.so
 	@$(CC) -O2 -g -Wall -Wextra -Isqlite_core -Ibuild/sqlite -o $@ $< build/bench/sqlite3.o \
 		-Lbuild/core -lksqlcore -Wl,-rpath,'$$ORIGIN/../core' -lm
+
+build/bench/together: tests/bench/together.c build/bench/sqlite3.o build/core/libksqlcore.so
+	@$(CC) -O2 -g -Wall -Wextra -pthread -Isqlite_core -Ibuild/sqlite -o $@ $< \
+		build/bench/sqlite3.o -Lbuild/core -lksqlcore -Wl,-rpath,'$$ORIGIN/../core' -lm
 
 build/bench/null_fuse: tests/bench/null_fuse.c
 	@mkdir -p $(@D)

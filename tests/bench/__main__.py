@@ -16,17 +16,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.bench import client
+from tests.bench import client, together
 from tests.bench.report import at_most, show
 
 BENCH = Path("build/bench/bench")
 
 
 @contextmanager
-def mounted() -> Iterator[Path]:
+def mounted(source: str = "bench", *options: str) -> Iterator[Path]:
     """A fresh database, mounted."""
     with tempfile.TemporaryDirectory() as folder:
-        subprocess.run(["mount", "-t", "ksqlfs", "bench", folder], check=True)
+        subprocess.run(["mount", "-t", "ksqlfs", *options, source, folder], check=True)
         try:
             yield Path(folder)
         finally:
@@ -65,6 +65,10 @@ def main() -> None:
         us = measure(root, args.rows, args.operations, args.rounds)
         after = memory(root)
         python = dict(client.measure(root, 10))
+    with mounted("bench-together") as root:
+        crowd = together.measure(str(root), args.rows, args.operations, args.rounds)
+    with mounted("bench-sessions", "-o", f"sessions={together.SESSIONS}") as root:
+        crowd += together.sessions(root, kernel=True)
     mib = 1 << 20
     table = [
         at_most(
@@ -105,6 +109,7 @@ def main() -> None:
             2.5,
         )
     )
+    table += crowd
     print(f"Linux {platform.release()}, {os.cpu_count()} processors, {args.rounds} rounds, medians")
     print(
         "references, µs: "

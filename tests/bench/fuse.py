@@ -21,7 +21,7 @@ from pathlib import Path
 
 import redis
 
-from tests.bench import client, tree
+from tests.bench import client, together, tree
 from tests.bench.mounts import directory, mounted
 from tests.bench.report import at_least, at_most, beside, show
 
@@ -171,6 +171,11 @@ def main() -> None:
         shell_us = median_us(lambda: write_then_read(root), args.operations, 5)
         ends = interrupts(root, 20)
     lines = tree.measure(7)
+    lines += together.measure("-", 100_000, args.operations * 10, args.rounds)
+    with mounted(
+        "ksqlctl", "mount", "--source", "bench-sessions", "-o", f"sessions={together.SESSIONS}"
+    ) as root:
+        lines += together.sessions(root, kernel=False)
     print(f"Linux {platform.release()}, {os.cpu_count()} processors, {args.rounds} rounds, medians")
     print(
         f"references, µs: write and read on a FUSE server that does nothing {us['null_pair']:.1f},"

@@ -21,6 +21,22 @@ def at_most(what: str, figure: float, reference: float, unit: str, goal: float) 
     ]
 
 
+def times(
+    what: str, figure: float, reference: float, unit: str, goal: float | None, most: bool = False
+) -> list[str]:
+    """A line whose figure must be `goal` times its reference: at least, or at most."""
+    ratio = figure / reference
+    met = goal is not None and (ratio <= goal if most else ratio >= goal)
+    return [
+        what,
+        f"{figure:,.1f} {unit}" if most else f"{figure:,.0f} {unit}",
+        f"{reference:,.1f} {unit}" if most else f"{reference:,.0f} {unit}",
+        f"{ratio:.2f}",
+        "" if goal is None else f"{'≤' if most else '≥'} {goal:.2f}",
+        "" if goal is None else "yes" if met else "no",
+    ]
+
+
 def at_least(what: str, figure: float, reference: float, unit: str, goal: float) -> list[str]:
     """A line whose figure, in `unit`, must be `goal` at least; the reference is for comparison."""
     return [
