@@ -398,6 +398,8 @@ void conn_run_go_on(struct conn *c, int64_t budget_ns, int64_t since_ns)
 	c->refused = mem_refusals();
 	if (!c->scratch)
 		ksql_bound_pages(c->lite, db_size_pages(c->db));
+	if (db_zero(c->db))
+		ksql_secure_delete(c->lite);
 	port_set_local(c);
 }
 

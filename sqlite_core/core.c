@@ -86,7 +86,7 @@ uint64_t engine_exit(void)
 static int check_options(const struct ksql_options *o)
 {
 	if (o->size < MIN_SIZE || o->max_sql < 1024 || o->max_sql > 64u << 20 ||
-	    o->statements > STATEMENTS_MAX)
+	    o->statements > STATEMENTS_MAX || o->zero > 1)
 		return -EINVAL;
 	return 0;
 }
@@ -127,6 +127,8 @@ int engine_db_configure(struct ksql_db *db, const struct ksql_options *options)
 	if (err)
 		return err;
 	port_spin_lock(&db->lock);
+	mem_zero_freed((int)options->zero - (int)db->options.zero);
+	__atomic_store_n(&db->options.zero, options->zero, __ATOMIC_RELAXED);
 	db->options.max_result = options->max_result;
 	db->options.busy_ms = options->busy_ms;
 	db->options.exact = options->exact;
@@ -169,6 +171,7 @@ static void db_free(struct ksql_db *db)
 	port_mutex_free(db->sessions_lock);
 	port_mutex_free(db->log_lock);
 	ksql_free(db->source);
+	mem_zero_freed(-(int)db->options.zero);
 	ksql_free(db);
 }
 
@@ -182,6 +185,7 @@ static int db_new(const char *source, const struct ksql_options *options,
 		return -ENOMEM;
 	db->users = 1;
 	db->options = *options;
+	mem_zero_freed((int)options->zero);
 	db->changed_ns = port_realtime_ns();
 	db->source = ksql_strndup(source, strlen(source));
 	db->catalog_lock = port_mutex_new();

@@ -97,6 +97,12 @@ static inline uint32_t db_max_sql(struct ksql_db *db)
 	return __atomic_load_n(&db->options.max_sql, __ATOMIC_RELAXED);
 }
 
+/** db_zero() - is what is deleted overwritten? */
+static inline bool db_zero(struct ksql_db *db)
+{
+	return __atomic_load_n(&db->options.zero, __ATOMIC_RELAXED) != 0;
+}
+
 /** db_statements() - how many a connection may keep. */
 static inline uint32_t db_statements(struct ksql_db *db)
 {

@@ -164,6 +164,7 @@ void ksql_options_default(struct ksql_options *o)
 	o->exact = 16u << 20;
 	o->sessions = 64;
 	o->statements = 8;
+	o->zero = 0;
 }
 
 static void call_db_options(void *arg)

@@ -95,6 +95,7 @@ int info_limits(struct ksql_db *db, const struct ksql_node *node,
 	put_count(out, "busy", o.busy_ms);
 	put_count(out, "sessions", o.sessions);
 	put_count(out, "statements", o.statements);
+	put_count(out, "zero", o.zero);
 	return done(out);
 }
 

@@ -70,6 +70,7 @@ struct ksql_core_config {
  * @exact: bytes of pages that a table may have for stat() to know its rows' sizes
  * @sessions: how many of sessions/ one user may have
  * @statements: how many each connection keeps prepared, 64 at most
+ * @zero: 1: memory is zeroed as it is freed, while there is such a database
  */
 struct ksql_options {
 	uint64_t size;
@@ -80,6 +81,7 @@ struct ksql_options {
 	uint32_t max_sql;
 	uint32_t sessions;
 	uint32_t statements;
+	uint32_t zero;
 };
 
 /**
@@ -162,7 +164,7 @@ KSQL_API void ksql_options_default(struct ksql_options *options);
  * ksql_option_set() - a limit by its name, as it stands among mount options
  * @options: one of them changed
  * @key: "size", "timeout", "busy", "max_result", "max_sql", "exact", "sessions",
- *	"statements"
+ *	"statements", "zero"
  * @value: a decimal number: milliseconds, a count, or bytes with k, m, g, t, p,
  *	e behind them, or a percentage of RAM ("10%")
  *

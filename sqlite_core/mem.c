@@ -35,6 +35,7 @@
 	8u /* empty spans that a pool keeps for the next that asks */
 #define PAGE_BATCH  32u /* pages taken from or given to the host at once */
 #define SPARE_PAGES (2u * PAGE_BATCH)
+#define ZERO_PIECE  (64u * 1024u) /* zeroed without a pause */
 #define LARGE \
 	0xffffffffu /* block.offset of a block that is its own allocation */
 
@@ -84,6 +85,7 @@ static uint8_t
 
 /* Atomics, but for the constant limit; @live is of large blocks alone. */
 static struct mem_stats stats;
+static int zeroing; /* atomic: so many want freed memory to be zeroed */
 
 static void count_add(uint64_t *counter, uint64_t n)
 {
@@ -325,6 +327,32 @@ void *ksql_alloc(size_t n)
 	return b ? b + 1 : NULL;
 }
 
+void mem_zero_freed(int more)
+{
+	__atomic_fetch_add(&zeroing, more, __ATOMIC_RELAXED);
+}
+
+/* In pieces, with others let run between. */
+static void zero_if_wanted(void *p, size_t n)
+{
+	char *at = p;
+	size_t piece;
+
+	if (!__atomic_load_n(&zeroing, __ATOMIC_RELAXED))
+		return;
+	for (;;) {
+		piece = n < ZERO_PIECE ? n : ZERO_PIECE;
+		memset(at, 0, piece);
+		/* Or the compiler leaves out what nobody reads. */
+		__asm__ volatile("" : : "r"(at) : "memory");
+		n -= piece;
+		if (!n)
+			return;
+		at += piece;
+		port_pause();
+	}
+}
+
 void ksql_free(void *p)
 {
 	struct span *s, *unused;
@@ -334,6 +362,7 @@ void ksql_free(void *p)
 	if (!p)
 		return;
 	b = (struct block *)p - 1;
+	zero_if_wanted(p, b->size - sizeof(*b));
 	if (b->offset == LARGE) {
 		count_sub(&stats.live, b->size);
 		unhold(b->size);
@@ -442,6 +471,7 @@ void mem_page_put(void *page)
 	void *batch[PAGE_BATCH];
 	size_t n = 0;
 
+	zero_if_wanted(page, 4096);
 	port_spin_lock(&p->lock);
 	if (p->pages == SPARE_PAGES)
 		while (n < PAGE_BATCH)
@@ -508,6 +538,7 @@ int mem_init(uint64_t limit)
 	size_t units, size_class = 0;
 
 	memset(pools, 0, sizeof(pools));
+	zeroing = 0;
 	memset(&stats, 0, sizeof(stats));
 	stats.limit = limit;
 	for (units = 0; units <= SMALL_MAX / 16; units++) {

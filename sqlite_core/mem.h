@@ -61,6 +61,14 @@ void ksql_free(void *p);
 /** ksql_strndup() - @n bytes and a NUL.  Safe point. */
 char *ksql_strndup(const char *s, size_t n);
 
+/**
+ * mem_zero_freed() - so many more (or fewer) want what is freed to be zeroed
+ *
+ * All of it is, whoever's it was, while anybody wants it: blocks and pages pass
+ * from one database to another.
+ */
+void mem_zero_freed(int more);
+
 /** mem_page_get() - a zeroed page of 4096 bytes, NULL if none.  Safe point. */
 void *mem_page_get(void);
 /** mem_page_put() - give it back.  Safe point. */

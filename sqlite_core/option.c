@@ -25,6 +25,7 @@ static const struct option {
 	{ "sessions", offsetof(struct ksql_options, sessions), false, false },
 	{ "statements", offsetof(struct ksql_options, statements), false,
 	  false },
+	{ "zero", offsetof(struct ksql_options, zero), false, false },
 };
 
 #define NUMBER_MAX (~(uint64_t)0)

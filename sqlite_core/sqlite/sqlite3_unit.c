@@ -80,6 +80,15 @@ void ksql_bound_pages(sqlite3 *db, unsigned int pages)
 	sqlite3PagerMaxPageCount(sqlite3BtreePager(db->aDb[0].pBt), pages);
 }
 
+void ksql_secure_delete(sqlite3 *db)
+{
+	int i;
+
+	for (i = 0; i < db->nDb; i++)
+		if (db->aDb[i].pBt)
+			sqlite3BtreeSecureDelete(db->aDb[i].pBt, 1);
+}
+
 unsigned int ksql_page_count(sqlite3 *db)
 {
 	return sqlite3BtreeLastPage(db->aDb[0].pBt);

@@ -54,6 +54,12 @@ void ksql_tell_commit(sqlite3 *db);
 void ksql_bound_pages(sqlite3 *db, unsigned int pages);
 
 /**
+ * ksql_secure_delete() - PRAGMA secure_delete = ON, in a few instructions
+ * @db: between two statements, also in a transaction
+ */
+void ksql_secure_delete(sqlite3 *db);
+
+/**
  * ksql_page_count() - pages of the database as the open transaction sees it
  * @db: in a transaction that has read
  */

@@ -44,6 +44,7 @@ class Options(ctypes.Structure):
         ("max_sql", ctypes.c_uint32),
         ("sessions", ctypes.c_uint32),
         ("statements", ctypes.c_uint32),
+        ("zero", ctypes.c_uint32),
     )
 
     def values(self) -> tuple[int, ...]:

@@ -19,6 +19,7 @@ FIELDS = {
     "max_sql": "max_sql",
     "sessions": "sessions",
     "statements": "statements",
+    "zero": "zero",
 }
 
 

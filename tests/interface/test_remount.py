@@ -207,7 +207,19 @@ def test_a_database_larger_than_its_size_stays_readable_and_can_shrink(mount: Mo
     assert tree.value("PRAGMA integrity_check") == "ok"
 
 
-@pytest.mark.parametrize("wrong", ["statements=65", "size=1k", "max_sql=1g"])
+@pytest.mark.parametrize(("zero", "late", "left"), [(0, 0, True), (1, 1, False), (0, 1, False)])
+def test_deleted_rows_are_overwritten_with_zero(
+    mount: Mounter, zero: int, late: int, left: bool
+) -> None:
+    tree = mount(zero=zero)
+    with tree.connect() as connection:
+        connection.ask("CREATE TABLE t(n, b); INSERT INTO t VALUES(1, hex('mark')), (2, 0);")
+        mount.remount(tree, zero=late)
+        connection.ask("DELETE FROM t WHERE n = 1;")
+    assert (b"mark".hex().encode() in tree.read("image")) is left
+
+
+@pytest.mark.parametrize("wrong", ["statements=65", "size=1k", "max_sql=1g", "zero=2"])
 def test_a_value_out_of_range_changes_nothing(mount: Mounter, wrong: str) -> None:
     tree = mount()
     before = tree.text("info/limits")

@@ -44,7 +44,7 @@ def _usual_directory() -> Path:
 OPTIONS_HELP = (
     "Mount options, as in fstab: uid=N, gid=N, mode=OCTAL, metrics_mode=OCTAL, size=SIZE,"
     " exact=SIZE, max_result=SIZE, max_sql=SIZE, timeout=MS, busy=MS, sessions=N,"
-    " statements=N, ro, allow_other, remount.  May be given more than once."
+    " statements=N, zero=1, rom=FILE, ro, allow_other, remount.  May be given more than once."
 )
 
 
