@@ -7,6 +7,7 @@
 #include "port/cstd.h"
 #include "mem.h"
 #include "sqlite3.h"
+#include "work.h"
 
 char *buf_grow(struct buf *b, size_t n)
 {
@@ -37,7 +38,7 @@ void buf_add(struct buf *b, const void *p, size_t n)
 	char *to = buf_grow(b, n);
 
 	if (to && n) {
-		memcpy(to, p, n);
+		work_copy(to, p, n);
 		b->len += n;
 	}
 }

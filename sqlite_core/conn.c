@@ -18,7 +18,7 @@
 #define CHECKPOINT_FRAMES 256u /* of the log: one MiB */
 #define WAIT_FRAMES	  4096u /* 16 MiB */
 #define WAIT_NS		  500000000
-#define IO_CALLS	  64u /* VFS calls between two looks */
+#define IO_CALLS	  16u /* VFS calls between two looks */
 
 /* --- commits ------------------------------------------------------------- */
 
@@ -450,9 +450,11 @@ int conn_fault(struct conn *c, int rc, struct fault *f)
 	f->sqlite = rc;
 	f->err = errno_of_sqlite(rc, message);
 	f->offset = sqlite3_error_offset(c->lite);
-	if (rc == SQLITE_INTERRUPT || (rc & 0xff) == SQLITE_BUSY) {
-		if (c->stopped)
-			f->err = c->stopped;
+	if (c->stopped) {
+		/* What it was at may have failed for want of its end. */
+		if ((rc & 0xff) != SQLITE_BUSY)
+			f->sqlite = SQLITE_INTERRUPT;
+		f->err = c->stopped;
 	} else if (f->err == -ENOMEM && refused.denied != c->refused.denied) {
 		f->err = -ENOSPC;
 	}

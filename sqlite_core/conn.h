@@ -55,6 +55,7 @@ struct conn {
 	int64_t deadline_ns; /* monotonic; 0: none */
 	int stopped; /* why it must end: 0, -EINTR, -ETIMEDOUT */
 	uint32_t io_calls; /* since the last look */
+	size_t work; /* done since then, in bytes (work.h) */
 	struct mem_refusals refused; /* at its beginning */
 
 	struct conn_changes changes;

@@ -9,6 +9,7 @@
 #include "mem.h"
 #include "port/port.h"
 #include "render.h"
+#include "work.h"
 
 /* A row may be long: so many bytes are looked at between two pauses. */
 #define STRETCH (64u * 1024u)
@@ -178,6 +179,7 @@ static int take_quoted(struct csv *c, const struct row *r, const char **at)
 		buf_add(&c->plain, p, (size_t)(quote + 1 - p));
 		copied = true;
 		p = quote + 2;
+		work_on(32);
 	}
 	*at = quote + 1;
 	if (*at < r->end && **at != ',')

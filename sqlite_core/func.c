@@ -17,37 +17,16 @@
 #include "port/port.h"
 #include "render.h"
 #include "sqlite/unit.h"
-
-#define WORK_PAUSE (64u * 1024u) /* bytes looked at between two pauses */
-
-/* The work done since the last pause, and whether the caller must stop. */
-struct work {
-	struct conn *conn;
-	size_t done;
-	bool stop;
-};
-
-static bool work_on(struct work *w, size_t n)
-{
-	w->done += n;
-	if (w->done < WORK_PAUSE)
-		return true;
-	w->done = 0;
-	w->stop = conn_poll(w->conn) != 0;
-	return !w->stop;
-}
-
-static struct work work_begin(void)
-{
-	struct work w = { .conn = port_local() };
-
-	return w;
-}
+#include "work.h"
 
 static void result_stopped(sqlite3_context *ctx)
 {
 	sqlite3_result_error_code(ctx, SQLITE_INTERRUPT);
 }
+
+/* What takes as long as so many bytes of a search that finds nothing. */
+#define FOUND	16u /* a place to compare, or to replace */
+#define MATCHED 8u /* a byte of a pattern */
 
 /* --- searching ----------------------------------------------------------- */
 
@@ -57,8 +36,7 @@ struct bytes {
 };
 
 /* Where @needle (not empty) begins in @hay from @from on; hay.n if nowhere. */
-static size_t find(struct work *w, struct bytes hay, size_t from,
-		   struct bytes needle)
+static size_t find(struct bytes hay, size_t from, struct bytes needle)
 {
 	while (hay.n - from >= needle.n) {
 		size_t starts = hay.n - from - needle.n + 1;
@@ -68,11 +46,11 @@ static size_t find(struct work *w, struct bytes hay, size_t from,
 
 		if (!at) {
 			from += look;
-			if (!work_on(w, look))
+			if (!work_on(look))
 				break;
 			continue;
 		}
-		if (!work_on(w, (size_t)(at - hay.p) - from + 1))
+		if (!work_on((size_t)(at - hay.p) - from + FOUND))
 			break;
 		from = (size_t)(at - hay.p);
 		while (same < needle.n) {
@@ -80,12 +58,12 @@ static size_t find(struct work *w, struct bytes hay, size_t from,
 							       4096;
 
 			if (memcmp(at + same, needle.p + same, step) != 0) {
-				if (!work_on(w, step))
+				if (!work_on(step))
 					return hay.n;
 				break;
 			}
 			same += step;
-			if (!work_on(w, step))
+			if (!work_on(step))
 				return hay.n;
 		}
 		if (same >= needle.n)
@@ -118,14 +96,14 @@ static bool is_continuation(char c)
 	return ((unsigned char)c & 0xc0) == 0x80;
 }
 
-static sqlite3_int64 count_characters(struct work *w, struct bytes b)
+static sqlite3_int64 count_characters(struct bytes b)
 {
 	sqlite3_int64 count = 0;
 	size_t i, end;
 
 	for (i = 0; i < b.n; i = end) {
 		end = b.n - i < WORK_PAUSE ? b.n : i + WORK_PAUSE;
-		if (!work_on(w, end - i))
+		if (!work_on(end - i))
 			break;
 		while (i < end)
 			count += !is_continuation(b.p[i++]);
@@ -139,7 +117,6 @@ static void instr_func(sqlite3_context *ctx, int argc, sqlite3_value **argv)
 	int hay_type = sqlite3_value_type(argv[0]),
 	    needle_type = sqlite3_value_type(argv[1]);
 	bool blobs = hay_type == SQLITE_BLOB && needle_type == SQLITE_BLOB;
-	struct work w = work_begin();
 	struct bytes hay, needle;
 	size_t at = 0;
 	int strays;
@@ -156,11 +133,11 @@ static void instr_func(sqlite3_context *ctx, int argc, sqlite3_value **argv)
 	}
 	if (needle.n) {
 		do { /* a character begins where the text says so, not in its middle */
-			at = find(&w, hay, at, needle);
-		} while (!blobs && !w.stop && at && at < hay.n &&
+			at = find(hay, at, needle);
+		} while (!blobs && work_on(0) && at && at < hay.n &&
 			 is_continuation(hay.p[at]) && ++at);
 		if (at == hay.n) {
-			if (w.stop)
+			if (!work_on(0))
 				result_stopped(ctx);
 			else
 				sqlite3_result_int(ctx, 0);
@@ -174,8 +151,8 @@ static void instr_func(sqlite3_context *ctx, int argc, sqlite3_value **argv)
 	/* The first byte begins a character whatever it is. */
 	strays = at && is_continuation(hay.p[0]);
 	hay.n = at;
-	sqlite3_result_int64(ctx, count_characters(&w, hay) + strays + 1);
-	if (w.stop)
+	sqlite3_result_int64(ctx, count_characters(hay) + strays + 1);
+	if (!work_on(0))
 		result_stopped(ctx);
 }
 
@@ -184,7 +161,6 @@ static void replace_func(sqlite3_context *ctx, int argc, sqlite3_value **argv)
 {
 	sqlite3 *lite = sqlite3_context_db_handle(ctx);
 	size_t max = (size_t)sqlite3_limit(lite, SQLITE_LIMIT_LENGTH, -1);
-	struct work w = work_begin();
 	struct bytes text, from, to;
 	struct buf out = { 0 };
 	size_t done = 0, at;
@@ -203,7 +179,7 @@ static void replace_func(sqlite3_context *ctx, int argc, sqlite3_value **argv)
 	if (!to.p)
 		return;
 	while (!out.failed && out.len <= max) {
-		at = find(&w, text, done, from);
+		at = find(text, done, from);
 		buf_add(&out, text.p + done, at - done);
 		done = at;
 		if (at == text.n)
@@ -211,7 +187,7 @@ static void replace_func(sqlite3_context *ctx, int argc, sqlite3_value **argv)
 		buf_add(&out, to.p, to.n);
 		done += from.n;
 	}
-	if (w.stop) {
+	if (!work_on(0)) {
 		result_stopped(ctx);
 	} else if (out.failed) {
 		sqlite3_result_error_nomem(ctx);
@@ -322,13 +298,13 @@ static bool match_one(const struct like_info *info, uint32_t escape,
  * and let it take one character more: the ones before it need not be tried
  * again, as what lies between them and it was found at its earliest.
  */
-static bool match(struct work *w, const struct like_info *info, uint32_t escape,
+static bool match(const struct like_info *info, uint32_t escape,
 		  const unsigned char *pattern, const unsigned char *text)
 {
 	const unsigned char *star = NULL, *resume = NULL;
 	size_t looked_at = 1;
 
-	while (work_on(w, looked_at)) {
+	while (work_on(looked_at * MATCHED)) {
 		const unsigned char *p = pattern, *t = text;
 
 		looked_at = 1;
@@ -362,7 +338,6 @@ static void match_func(sqlite3_context *ctx, int argc, sqlite3_value **argv)
 	sqlite3 *lite = sqlite3_context_db_handle(ctx);
 	const unsigned char *pattern, *text, *escapes;
 	struct like_info used = *info;
-	struct work w = work_begin();
 	uint32_t escape = info->match_set;
 	bool matches;
 
@@ -399,8 +374,8 @@ static void match_func(sqlite3_context *ctx, int argc, sqlite3_value **argv)
 	text = sqlite3_value_text(argv[1]);
 	if (!pattern || !text)
 		return;
-	matches = match(&w, &used, escape, pattern, text);
-	if (w.stop)
+	matches = match(&used, escape, pattern, text);
+	if (!work_on(0))
 		result_stopped(ctx);
 	else
 		sqlite3_result_int(ctx, matches);

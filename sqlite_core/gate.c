@@ -45,7 +45,7 @@ static void call_init(void *arg)
 int ksql_core_init(const struct ksql_core_config *config)
 {
 	struct call c = { .in = { config } };
-	int err = port_init();
+	int err = port_init(config->measure);
 
 	if (err)
 		return err;

@@ -120,3 +120,23 @@ int info_memory(struct ksql_db *db, const struct ksql_node *node,
 	put_count(out, "stack_peak", port_stack_peak());
 	return done(out);
 }
+
+/* Nanoseconds, and how many sections took at most so long. */
+int info_latency(struct ksql_db *db, const struct ksql_node *node,
+		 struct buf *out, struct fault *f)
+{
+	static const char *const counts[PORT_SECTIONS] = {
+		"to_50us", "to_200us", "to_1ms", "to_10ms", "over_10ms",
+	};
+	struct port_latency latency;
+	size_t i;
+
+	(void)db;
+	(void)node;
+	(void)f;
+	port_latency(&latency);
+	put_count(out, "longest", latency.longest_ns);
+	for (i = 0; i < PORT_SECTIONS; i++)
+		put_count(out, counts[i], latency.counts[i]);
+	return done(out);
+}

@@ -54,10 +54,13 @@ struct ksql_dir;
  * struct ksql_core_config - what the whole engine is started with
  * @mem_limit: bytes that all databases together may hold; 0: half of RAM
  * @host: name of the host for info/features ("kernel", "posix")
+ * @measure: fill info/latency in user space, too, at the price of looking at a
+ *	clock at each safe point; a kernel always does
  */
 struct ksql_core_config {
 	uint64_t mem_limit;
 	const char *host;
+	bool measure;
 };
 
 /**

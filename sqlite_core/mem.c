@@ -22,6 +22,7 @@
 #include "port/port.h"
 #include "sqlite/config.h"
 #include "sqlite3.h"
+#include "work.h"
 
 /* Sanitizers see each block only when it is an allocation of its own. */
 #ifndef KSQL_POOL
@@ -35,7 +36,7 @@
 	8u /* empty spans that a pool keeps for the next that asks */
 #define PAGE_BATCH  32u /* pages taken from or given to the host at once */
 #define SPARE_PAGES (2u * PAGE_BATCH)
-#define ZERO_PIECE  (64u * 1024u) /* zeroed without a pause */
+#define FREES	    512u /* blocks given back between two pauses */
 #define LARGE \
 	0xffffffffu /* block.offset of a block that is its own allocation */
 
@@ -73,6 +74,7 @@ struct pool {
 	uint32_t spares;
 	void *page[SPARE_PAGES];
 	uint32_t pages;
+	uint32_t frees; /* blocks ever given back to it */
 	/* Atomic, as they are read without the lock: */
 	uint64_t live; /* bytes in blocks handed out of its spans */
 	uint64_t given; /* pages handed out here, less those given back: a difference */
@@ -332,25 +334,13 @@ void mem_zero_freed(int more)
 	__atomic_fetch_add(&zeroing, more, __ATOMIC_RELAXED);
 }
 
-/* In pieces, with others let run between. */
 static void zero_if_wanted(void *p, size_t n)
 {
-	char *at = p;
-	size_t piece;
-
 	if (!__atomic_load_n(&zeroing, __ATOMIC_RELAXED))
 		return;
-	for (;;) {
-		piece = n < ZERO_PIECE ? n : ZERO_PIECE;
-		memset(at, 0, piece);
-		/* Or the compiler leaves out what nobody reads. */
-		__asm__ volatile("" : : "r"(at) : "memory");
-		n -= piece;
-		if (!n)
-			return;
-		at += piece;
-		port_pause();
-	}
+	work_set(p, 0, n);
+	/* Or the compiler leaves out what nobody reads. */
+	__asm__ volatile("" : : "r"(p) : "memory");
 }
 
 void ksql_free(void *p)
@@ -358,6 +348,7 @@ void ksql_free(void *p)
 	struct span *s, *unused;
 	struct port_spin *lock;
 	struct block *b;
+	bool pause;
 
 	if (!p)
 		return;
@@ -373,11 +364,14 @@ void ksql_free(void *p)
 	lock = &s->pool->lock;
 	port_spin_lock(lock);
 	unused = span_return(s, b);
+	pause = ++s->pool->frees % FREES == 0;
 	port_spin_unlock(lock);
 	if (unused) {
 		unhold(SPAN_SIZE);
 		port_free(unused);
 	}
+	if (pause) /* a schema, or a statement of megabytes, goes as a whole */
+		port_pause();
 }
 
 static size_t block_room(void *p)
@@ -398,7 +392,7 @@ void *ksql_realloc(void *p, size_t n)
 	q = ksql_alloc(n);
 	if (!q)
 		return NULL;
-	memcpy(q, p, n < room ? n : room);
+	work_copy(q, p, n < room ? n : room);
 	ksql_free(p);
 	return q;
 }
@@ -408,7 +402,7 @@ void *ksql_zalloc(size_t n)
 	void *p = ksql_alloc(n);
 
 	if (p)
-		memset(p, 0, n);
+		work_set(p, 0, n);
 	return p;
 }
 
@@ -417,7 +411,7 @@ char *ksql_strndup(const char *s, size_t n)
 	char *p = ksql_alloc(n + 1);
 
 	if (p) {
-		memcpy(p, s, n);
+		work_copy(p, s, n);
 		p[n] = '\0';
 	}
 	return p;

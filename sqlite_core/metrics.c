@@ -540,12 +540,15 @@ static void put_memory(struct buf *out)
 		   "Allocations that this limit has refused.", mem.denied);
 }
 
-/* In a kernel alone somebody waits for it. */
+/* In a kernel alone somebody waits for it; elsewhere it is measured if asked for. */
 static void put_longest(struct buf *out)
 {
 	static const char name[] = "ksqlfs_longest_section_seconds";
-	uint64_t ns = port_longest_ns();
+	struct port_latency latency;
+	uint64_t ns;
 
+	port_latency(&latency);
+	ns = latency.longest_ns;
 	if (!ns)
 		return;
 	put_head(

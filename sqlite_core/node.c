@@ -91,6 +91,7 @@ static const struct entry info_entries[] = {
 	  .kind = KIND_CONTENT,
 	  .content = info_compile_options },
 	{ .name = "memory", .kind = KIND_CONTENT, .content = info_memory },
+	{ .name = "latency", .kind = KIND_RUN, .run = info_latency },
 	{ .name = "rom", .kind = KIND_CONTENT, .content = info_rom },
 	{ .name = NULL },
 };

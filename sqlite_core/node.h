@@ -31,7 +31,7 @@ enum kind {
 	KIND_INSERT, /* rows for a table; entry.arg: enum format */
 	KIND_IMPORT, /* likewise, for one that they make */
 	KIND_CONTENT, /* entry.content makes it */
-	KIND_RUN, /* entry.run does, by what a user wrote: no size is known */
+	KIND_RUN, /* entry.run does, each time something else: no size is known */
 };
 
 /* A kind of name: constant. */
@@ -129,5 +129,7 @@ int info_limits(struct ksql_db *db, const struct ksql_node *node,
 		struct buf *out);
 int info_memory(struct ksql_db *db, const struct ksql_node *node,
 		struct buf *out);
+int info_latency(struct ksql_db *db, const struct ksql_node *node,
+		 struct buf *out, struct fault *f);
 
 #endif /* KSQL_NODE_H */

@@ -11,6 +11,7 @@
 #include "mem.h"
 #include "render.h"
 #include "sqlite/unit.h"
+#include "work.h"
 
 #define TEXT_AS_HEX 6 /* after SQLITE_NULL, the last of SQLite's codes */
 
@@ -66,6 +67,8 @@ bool hex_read(const char *hex, size_t n, char *out)
 	for (k = 0; k < n; k += 2) {
 		int high = hex_value(hex[k]), low = hex_value(hex[k + 1]);
 
+		if (k % WORK_STEP == 0)
+			work_on(WORK_STEP);
 		if (high < 0 || low < 0)
 			return false;
 		out[k / 2] = (char)(high << 4 | low);
@@ -154,8 +157,11 @@ int param_bind(sqlite3_stmt *stmt, const char *p, size_t n, struct fault *f)
 	int want = sqlite3_bind_parameter_count(stmt), have = 0, rc;
 	size_t i;
 
-	for (i = 0; i < n; i++)
+	for (i = 0; i < n; i++) {
+		if (i % WORK_STEP == 0)
+			work_on(WORK_STEP);
 		have += !p[i];
+	}
 	if (n && p[n - 1])
 		return fault_set(f, -EINVAL, -1,
 				 "parameter %d is not ended by NUL", have + 1);
@@ -164,7 +170,7 @@ int param_bind(sqlite3_stmt *stmt, const char *p, size_t n, struct fault *f)
 				 "the statement has %d parameter%s, %d given",
 				 want, want == 1 ? "" : "s", have);
 	for (i = 0; have; have--) {
-		size_t len = strlen(p + i);
+		size_t len = work_length(p + i);
 
 		rc = bind_one(stmt, want - have + 1, p + i, len);
 		if (rc)

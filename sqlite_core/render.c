@@ -8,8 +8,17 @@
 #include "keys.h"
 #include "mem.h"
 #include "sqlite/unit.h"
+#include "work.h"
 
 static const char hex_digits[] = "0123456789abcdef";
+
+/* Where a loop over @n bytes that has come to @i pauses next; n: at its end. */
+static size_t next_pause(size_t i, size_t n)
+{
+	if (i)
+		work_on(WORK_STEP);
+	return n - i < WORK_STEP ? n : i + WORK_STEP;
+}
 
 /* --- UTF-8 ------------------------------------------------------------------ */
 
@@ -45,18 +54,20 @@ static size_t utf8_sequence(const unsigned char *p, size_t n)
 size_t utf8_valid(const char *text, size_t n)
 {
 	const unsigned char *p = (const unsigned char *)text;
-	size_t i = 0, len;
+	size_t i = 0, stop = 0, len;
 	uint64_t word;
 
 	while (i < n) {
-		while (n - i >= sizeof(word)) {
+		if (i >= stop)
+			stop = next_pause(i, n);
+		while (stop - i >= sizeof(word)) {
 			memcpy(&word, p + i, sizeof(word));
 			if (word & 0x8080808080808080ull)
 				break;
 			i += sizeof(word);
 		}
-		if (i == n)
-			break;
+		if (i == stop)
+			continue;
 		len = utf8_sequence(p + i, n - i);
 		if (!len)
 			break;
@@ -79,12 +90,14 @@ static void put_text(struct buf *out, const char *text, size_t n,
 		     bool (*special)(unsigned char),
 		     void (*put)(struct buf *out, unsigned char c))
 {
-	size_t from = 0, i = 0;
+	size_t from = 0, i = 0, stop = 0;
 
 	while (i < n) {
 		unsigned char c = (unsigned char)text[i];
 		size_t len;
 
+		if (i >= stop)
+			stop = next_pause(i, n);
 		if (c >= 0x80) {
 			len = utf8_sequence((const unsigned char *)text + i,
 					    n - i);
@@ -188,11 +201,13 @@ static void put_real(struct buf *out, double v, const char *infinity)
 static void put_hex(struct buf *out, const char *data, size_t n)
 {
 	char *to = buf_grow(out, 2 * n);
-	size_t i;
+	size_t i, stop = 0;
 
 	if (!to)
 		return;
 	for (i = 0; i < n; i++) {
+		if (i == stop)
+			stop = next_pause(i, n);
 		to[2 * i] = hex_digits[(unsigned char)data[i] >> 4];
 		to[2 * i + 1] = hex_digits[(unsigned char)data[i] & 15];
 	}
@@ -204,13 +219,15 @@ static void put_base64(struct buf *out, const char *data, size_t n)
 	static const char digits[] =
 		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 	const unsigned char *p = (const unsigned char *)data;
-	size_t i, k;
+	size_t i, k, stop = 0;
 
 	for (i = 0; i < n; i += 3) {
 		uint32_t left = n - i < 3 ? (uint32_t)(n - i) : 3;
 		uint32_t bits = (uint32_t)p[i] << 16;
 		char four[4];
 
+		if (i >= stop)
+			stop = next_pause(i, n);
 		if (left > 1)
 			bits |= (uint32_t)p[i + 1] << 8;
 		if (left > 2)
@@ -251,10 +268,13 @@ static void csv_text(struct buf *out, const char *text, size_t n)
 {
 	bool quotes = n == 0; /* the empty string is not NULL */
 	unsigned int all = 0;
-	size_t i;
+	size_t i = 0, stop;
 
-	for (i = 0; i < n; i++)
-		all |= csv_class[(unsigned char)text[i]];
+	while (i < n) {
+		stop = next_pause(i, n);
+		for (; i < stop; i++)
+			all |= csv_class[(unsigned char)text[i]];
+	}
 	if (!all && n) {
 		buf_add(out, text, n);
 		return;

@@ -9,7 +9,7 @@ KSQL_CORE_SRCS := buf.c catalog.c changes.c check.c conn.c core.c error.c events
 	info.c keys.c locks.c log.c mem.c memfile.c memlog.c memvfs.c metrics.c \
 	mutex.c node.c open.c outcome.c param.c policy.c rom.c \
 	csv.c import.c import_name.c insert.c lines.c load.c ndjson.c reading.c \
-	render.c session.c session_dir.c size.c split.c table.c tracked.c
+	render.c session.c session_dir.c size.c split.c table.c tracked.c work.c
 
 # Host side: the gate through which a host enters the engine; options as text.
 KSQL_GATE_SRCS := gate.c option.c

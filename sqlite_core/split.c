@@ -10,6 +10,7 @@
 #include "split.h"
 
 #include "port/cstd.h"
+#include "work.h"
 
 enum lex {
 	LEX_PLAIN,
@@ -264,8 +265,8 @@ static size_t skip(struct split *s, const char *p, size_t n)
 	return i;
 }
 
-enum split_end split_scan(struct split *s, const char *p, size_t n,
-			  size_t *taken)
+static enum split_end scan(struct split *s, const char *p, size_t n,
+			   size_t *taken)
 {
 	size_t i;
 
@@ -285,6 +286,21 @@ enum split_end split_scan(struct split *s, const char *p, size_t n,
 	}
 	*taken = n;
 	return SPLIT_MORE;
+}
+
+enum split_end split_scan(struct split *s, const char *p, size_t n,
+			  size_t *taken)
+{
+	enum split_end end = SPLIT_MORE;
+	size_t done;
+
+	for (*taken = 0; end == SPLIT_MORE && *taken < n; *taken += done) {
+		done = n - *taken < WORK_STEP ? n - *taken : WORK_STEP;
+		end = scan(s, p + *taken, done, &done);
+		if (done == WORK_STEP)
+			work_on(done);
+	}
+	return end;
 }
 
 bool split_is_empty(const struct split *s)

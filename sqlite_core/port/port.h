@@ -65,12 +65,36 @@ size_t port_stack_peak(void);
  */
 int port_pause(void);
 
-/**
- * port_longest_ns() - the longest time between two safe points so far
- *
- * 0 where it is not measured: in user space nobody waits for one.
+/*
+ * PORT_SECTION_NS - so long the engine keeps a processor, whether or not
+ * somebody waits for it: the first safe point after it is one that is taken
  */
-uint64_t port_longest_ns(void);
+#define PORT_SECTION_NS 50000u
+
+#define PORT_SECTIONS 5u
+
+/**
+ * struct port_latency - how long the engine kept a processor at a stretch
+ * @longest_ns: the longest time from one safe point that was taken to the next
+ * @counts: how many such sections took at most 50 us, 200 us, 1 ms, 10 ms, more
+ */
+struct port_latency {
+	uint64_t longest_ns;
+	uint64_t counts[PORT_SECTIONS];
+};
+
+/** port_latency() - since port_init(), all processors together; 0s where not measured. */
+void port_latency(struct port_latency *out);
+
+/** port_section_class() - which of port_latency.counts a section belongs to. */
+static inline unsigned int port_section_class(int64_t ns)
+{
+	return ns <= 50000    ? 0 :
+	       ns <= 200000   ? 1 :
+	       ns <= 1000000  ? 2 :
+	       ns <= 10000000 ? 3 :
+				4;
+}
 
 /**
  * port_processor() - the number of the processor that runs this
@@ -175,8 +199,13 @@ void port_log(enum port_log_level level, const char *line);
 
 /* --- the host's life ---------------------------------------------------- */
 
-/** port_init() - before the first port_enter().  Host side.  0 or -ENOMEM. */
-int port_init(void);
+/**
+ * port_init() - before the first port_enter().  Host side.
+ * @measure: measure sections in user space, too; a kernel always does
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int port_init(bool measure);
 /** port_exit() - after the last one.  Host side. */
 void port_exit(void);
 

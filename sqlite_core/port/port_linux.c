@@ -81,16 +81,8 @@ struct port_entry {
 /* The entry whose FPU section is open on this processor. */
 static DEFINE_PER_CPU(struct port_entry *, port_current);
 
-/* Nanoseconds of the longest section so far. */
-static s64 port_longest;
-
-static noinline void port_note_longest(s64 ns)
-{
-	s64 longest = READ_ONCE(port_longest);
-
-	while (ns > longest && !try_cmpxchg(&port_longest, &longest, ns))
-		;
-}
+/* Of the sections on each processor; written by it alone, with preemption off. */
+static DEFINE_PER_CPU(struct port_latency, port_latencies);
 
 static void port_section_begin(struct port_entry *entry)
 {
@@ -104,16 +96,27 @@ static struct port_entry *port_section_end(void)
 	struct port_entry *entry = this_cpu_read(port_current);
 	s64 ns = local_clock() - entry->since; /* signed: clocks are set */
 
-	if (unlikely(ns > READ_ONCE(port_longest)))
-		port_note_longest(ns);
+	this_cpu_inc(port_latencies.counts[port_section_class(ns)]);
+	if (unlikely(ns > (s64)this_cpu_read(port_latencies.longest_ns)))
+		this_cpu_write(port_latencies.longest_ns, ns);
 	this_cpu_write(port_current, NULL);
 	kernel_fpu_end();
 	return entry;
 }
 
-uint64_t port_longest_ns(void)
+void port_latency(struct port_latency *out)
 {
-	return READ_ONCE(port_longest);
+	const struct port_latency *one;
+	unsigned int cpu, i;
+
+	memset(out, 0, sizeof(*out));
+	for_each_possible_cpu(cpu) {
+		one = per_cpu_ptr(&port_latencies, cpu);
+		out->longest_ns =
+			max(out->longest_ns, READ_ONCE(one->longest_ns));
+		for (i = 0; i < PORT_SECTIONS; i++)
+			out->counts[i] += READ_ONCE(one->counts[i]);
+	}
 }
 
 /* call_on_stack() appends its last arguments to a list: a comma comes first. */
@@ -220,7 +223,8 @@ int port_pause(void)
 	if (port_cancelled(entry))
 		return -EINTR;
 	if (likely(!need_resched() && !task_sigpending(current) &&
-		   !port_softirq_waits()))
+		   !port_softirq_waits() &&
+		   local_clock() - entry->since < PORT_SECTION_NS))
 		return 0;
 	port_section_end();
 	stop = port_signal_counts();
@@ -466,7 +470,7 @@ void port_log(enum port_log_level level, const char *line)
 
 /* --- the host's life ------------------------------------------------------ */
 
-int port_init(void)
+int port_init(bool measure)
 {
 	return port_stacks_init();
 }

@@ -34,10 +34,93 @@ struct context {
 	const char *stack_low; /* the engine must not go below */
 	const int *cancel;
 	void *local;
+	int64_t since; /* its section began; where they are measured */
 };
 
-static _Thread_local struct context context;
+/* By its offset, as in a program: asked for all the time. */
+static _Thread_local struct context context
+	__attribute__((tls_model("initial-exec")));
 static size_t stack_peak; /* atomic; of all threads */
+
+/* --- sections ------------------------------------------------------------- */
+
+/*
+ * Nobody waits for a thread's next safe point here: sections are measured, when
+ * asked for, to know how long they would be in a kernel.  By the processor time
+ * that the thread took: a thread is preempted, a kernel's section is not.
+ */
+static bool measuring; /* constant from port_init() on */
+static struct port_latency latency; /* atomics */
+
+static int64_t clock_ns(clockid_t clock)
+{
+	struct timespec t;
+
+	clock_gettime(clock, &t);
+	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+static void section_begin(void)
+{
+	if (measuring)
+		context.since = clock_ns(CLOCK_THREAD_CPUTIME_ID);
+}
+
+static void section_note(int64_t ns)
+{
+	uint64_t longest =
+		__atomic_load_n(&latency.longest_ns, __ATOMIC_RELAXED);
+
+	__atomic_fetch_add(&latency.counts[port_section_class(ns)], 1,
+			   __ATOMIC_RELAXED);
+	while ((uint64_t)ns > longest &&
+	       !__atomic_compare_exchange_n(&latency.longest_ns, &longest,
+					    (uint64_t)ns, true,
+					    __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+		;
+}
+
+static void section_end(void)
+{
+	if (measuring)
+		section_note(clock_ns(CLOCK_THREAD_CPUTIME_ID) - context.since);
+}
+
+static void section_pause(void)
+{
+	int64_t now;
+
+	if (!measuring)
+		return;
+	now = clock_ns(CLOCK_THREAD_CPUTIME_ID);
+	if (now - context.since < PORT_SECTION_NS)
+		return;
+	section_note(now - context.since);
+	section_begin();
+}
+
+void port_latency(struct port_latency *out)
+{
+	unsigned int i;
+
+	out->longest_ns =
+		__atomic_load_n(&latency.longest_ns, __ATOMIC_RELAXED);
+	for (i = 0; i < PORT_SECTIONS; i++)
+		out->counts[i] =
+			__atomic_load_n(&latency.counts[i], __ATOMIC_RELAXED);
+}
+
+/* Tests and benchmarks measure one thing after another. */
+__attribute__((visibility("default"))) void ksql_latency_reset(void)
+{
+	unsigned int i;
+
+	__atomic_store_n(&latency.longest_ns, 0, __ATOMIC_RELAXED);
+	for (i = 0; i < PORT_SECTIONS; i++)
+		__atomic_store_n(&latency.counts[i], 0, __ATOMIC_RELAXED);
+}
+
+/* --- entering the engine -------------------------------------------------- */
 
 void port_enter(void (*fn)(void *arg), void *arg, const int *cancel)
 {
@@ -47,7 +130,9 @@ void port_enter(void (*fn)(void *arg), void *arg, const int *cancel)
 		(const char *)__builtin_frame_address(0) - STACK_BUDGET;
 	context.cancel = cancel;
 	context.local = NULL;
+	section_begin();
 	fn(arg);
+	section_end();
 	context = outer;
 }
 
@@ -72,16 +157,46 @@ size_t port_stack_peak(void)
 	return __atomic_load_n(&stack_peak, __ATOMIC_RELAXED);
 }
 
-int port_pause(void)
+/*
+ * Tests count the pauses, and have those after so many more say that the caller
+ * is to stop; below zero none.  Only in the builds for tests.
+ */
+#ifdef KSQL_FAULTS
+static long pauses; /* atomic */
+static long stop_in = -1; /* atomic */
+
+__attribute__((visibility("default"))) long ksql_pauses(void)
 {
-	if (context.cancel && __atomic_load_n(context.cancel, __ATOMIC_ACQUIRE))
-		return -EINTR;
-	return 0;
+	return __atomic_load_n(&pauses, __ATOMIC_SEQ_CST);
 }
 
-uint64_t port_longest_ns(void)
+__attribute__((visibility("default"))) void ksql_stop_in(long n)
 {
-	return 0;
+	__atomic_store_n(&stop_in, n, __ATOMIC_SEQ_CST);
+}
+
+static bool told_to_stop(void)
+{
+	long left = __atomic_load_n(&stop_in, __ATOMIC_SEQ_CST);
+
+	__atomic_fetch_add(&pauses, 1, __ATOMIC_SEQ_CST);
+	if (left > 0)
+		__atomic_store_n(&stop_in, left - 1, __ATOMIC_SEQ_CST);
+	return !left;
+}
+#else
+static bool told_to_stop(void)
+{
+	return false;
+}
+#endif
+
+int port_pause(void)
+{
+	section_pause();
+	if (context.cancel && __atomic_load_n(context.cancel, __ATOMIC_ACQUIRE))
+		return -EINTR;
+	return told_to_stop() ? -EINTR : 0;
 }
 
 unsigned int port_processor(void)
@@ -137,14 +252,40 @@ static bool fault(void)
 }
 #endif
 
+/*
+ * A kernel gives memory that is there; here its pages come when they are first
+ * touched, which would be within a section.
+ */
+static void touch(char *p, size_t n)
+{
+	size_t i;
+
+	for (i = 0; p && i < n; i += PAGE)
+		*(volatile char *)(p + i) = 0;
+}
+
 void *port_alloc(size_t n)
 {
-	return fault() ? NULL : malloc(n);
+	void *p;
+
+	if (fault())
+		return NULL;
+	if (!measuring)
+		return malloc(n);
+	section_end();
+	p = malloc(n);
+	touch(p, n);
+	section_begin();
+	return p;
 }
 
 void port_free(void *p)
 {
+	if (!p)
+		return;
+	section_end();
 	free(p);
+	section_begin();
 }
 
 /*
@@ -285,11 +426,15 @@ size_t port_pages_alloc(void **pages, size_t n)
 {
 	size_t i;
 
+	section_end();
 	for (i = 0; i < n; i++) {
 		pages[i] = page_get();
 		if (!pages[i])
 			break;
+		if (measuring)
+			touch(pages[i], PAGE);
 	}
+	section_begin();
 	return i;
 }
 
@@ -297,8 +442,10 @@ void port_pages_free(void **pages, size_t n)
 {
 	size_t i;
 
+	section_end();
 	for (i = 0; i < n; i++)
 		page_put(pages[i]);
+	section_begin();
 }
 
 uint64_t port_ram(void)
@@ -347,7 +494,11 @@ void port_mutex_free(struct port_mutex *m)
 
 void port_mutex_lock(struct port_mutex *m)
 {
+	if (!pthread_mutex_trylock(&m->m))
+		return;
+	section_end();
 	pthread_mutex_lock(&m->m);
+	section_begin();
 }
 
 bool port_mutex_trylock(struct port_mutex *m)
@@ -471,6 +622,8 @@ int port_event_wait(struct port_event *e, unsigned long seen,
 	const struct timespec until = timespec_of(end);
 	int err = 0;
 
+	section_end();
+	section_begin(); /* what it takes from here on is next to nothing */
 	sleeper_add(&self);
 	pthread_mutex_lock(&e->lock);
 	while (e->count == seen) {
@@ -482,14 +635,6 @@ int port_event_wait(struct port_event *e, unsigned long seen,
 	pthread_mutex_unlock(&e->lock);
 	sleeper_remove(&self);
 	return err;
-}
-
-static int64_t clock_ns(clockid_t clock)
-{
-	struct timespec t;
-
-	clock_gettime(clock, &t);
-	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
 int64_t port_realtime_ns(void)
@@ -520,8 +665,10 @@ void port_log(enum port_log_level level, const char *line)
 	fprintf(stderr, "ksqlfs: %s: %s\n", names[level], line);
 }
 
-int port_init(void)
+int port_init(bool measure)
 {
+	measuring = measure;
+	memset(&latency, 0, sizeof(latency));
 	return 0;
 }
 

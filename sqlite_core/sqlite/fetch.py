@@ -6,7 +6,8 @@ Two sources, each pinned by sha256, each with a way to bring one's own:
 
 ``sqlite``
     SQLite's amalgamation as an npm package carries it, kept untouched in ``pristine/``; what is
-    built is that with the repairs of SQLITE_REPAIRS, none of which changes what SQL means.
+    built is that with the repairs of SQLITE_REPAIRS and the pauses of pauses.py, none of which
+    changes what SQL means.
     ``--from DIR`` takes ``sqlite3.c`` and ``sqlite3.h`` from a folder instead; their version is
     printed, not checked, but the repairs must fit.
 ``musl``
@@ -28,6 +29,8 @@ import subprocess
 import sys
 import tarfile
 from pathlib import Path
+
+from pauses import PAUSES
 
 SQLITE_PACKAGE = "better-sqlite3@12.11.1"
 SQLITE_MEMBERS = "package/deps/sqlite3/"
@@ -254,13 +257,35 @@ def sqlite_from_package(work: Path) -> dict[str, bytes]:
     return files
 
 
+def with_pauses(data: bytes) -> bytes:
+    """Return an amalgamation with PAUSES inserted."""
+    for function, old, times, new in PAUSES:
+        # A declaration ends otherwise, and has no body.
+        begins = [
+            match.start()
+            for match in re.finditer(rb"^" + re.escape(function), data, re.MULTILINE)
+            if b"{" in data[match.start() : data.find(b";", match.start())]
+        ]
+        if len(begins) != 1:
+            raise FetchError(f"This sqlite3.c has no single {function.decode()}...).")
+        end = data.index(b"\n}\n", begins[0]) + 1
+        body = data[begins[0] : end]
+        if body.count(old) != times:
+            raise FetchError(
+                f"This sqlite3.c is not one that the pauses fit: {function.decode()}...) "
+                f"has {body.count(old)} of {old!r}, not {times}."
+            )
+        data = data[: begins[0]] + body.replace(old, new) + data[end:]
+    return data
+
+
 def repaired(data: bytes) -> bytes:
-    """Return an amalgamation with SQLITE_REPAIRS made."""
+    """Return an amalgamation with SQLITE_REPAIRS made, and the pauses."""
     for old, new, why in SQLITE_REPAIRS:
         if data.count(old) != 1:
             raise FetchError(f"This sqlite3.c is not one that the repairs fit. Missing: {why}")
         data = data.replace(old, new)
-    return data
+    return with_pauses(data)
 
 
 def fetch_sqlite(build: Path, source: Path | None) -> None:

@@ -6,6 +6,7 @@
 #include "port/cstd.h"
 #include "config.h"
 #include "mem.h" /* for the repairs of fetch.py */
+#include "work.h" /* likewise */
 #include <time.h>
 
 /*
@@ -37,6 +38,17 @@ static struct tm *unit_localtime_r(const time_t *t, struct tm *out)
 }
 
 #define localtime_r(t, out) unit_localtime_r(t, out)
+
+/* In a loop that counts one by one: a pause now and then; false to stop. */
+#define WORK_EACH(i) (((i)&0x3fff) != 0x3fff || work_on(0x4000))
+
+/* Values are up to 64 MiB. */
+#define memcpy	work_copy
+#define memmove work_move
+#define memset	work_set
+#define memcmp	work_compare
+#define strlen	work_length
+#define strchr	work_find
 
 #include "sqlite3.c"
 

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.bench import client, together
-from tests.bench.report import at_most, show
+from tests.bench.report import at_most, beside, show
 
 BENCH = Path("build/bench/bench")
 
@@ -37,6 +37,12 @@ def memory(root: Path) -> dict[str, int]:
     """info/memory, in bytes."""
     lines = (root / "info/memory").read_text().splitlines()
     return {key: int(value) for key, value in (line.split() for line in lines)}
+
+
+def longest_section(root: Path) -> float:
+    """Of info/latency, in us: since the module was loaded, which the VM did for this."""
+    lines = (root / "info/latency").read_text().splitlines()
+    return int(dict(line.split() for line in lines)["longest"]) / 1000
 
 
 def measure(root: Path, rows: int, operations: int, rounds: int) -> dict[str, float]:
@@ -64,6 +70,7 @@ def main() -> None:
         before = memory(root)
         us = measure(root, args.rows, args.operations, args.rounds)
         after = memory(root)
+        longest = longest_section(root)
         python = dict(client.measure(root, 10))
     with mounted("bench-together") as root:
         crowd = together.measure(str(root), args.rows, args.operations, args.rounds)
@@ -110,6 +117,7 @@ def main() -> None:
         )
     )
     table += crowd
+    table.append(beside("longest section of the workloads above, emulated", longest, "µs"))
     print(f"Linux {platform.release()}, {os.cpu_count()} processors, {args.rounds} rounds, medians")
     print(
         "references, µs: "

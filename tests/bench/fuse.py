@@ -21,9 +21,9 @@ from pathlib import Path
 
 import redis
 
-from tests.bench import client, together, tree
+from tests.bench import client, latency, together, tree
 from tests.bench.mounts import directory, mounted
-from tests.bench.report import at_least, at_most, beside, show
+from tests.bench.report import at_least, at_most, beside, show, within
 
 BUILD = Path("build/bench")
 MB = 1_000_000
@@ -201,6 +201,12 @@ def main() -> None:
             beside("sqlite3 command, once a query", command_us, "µs"),
             beside("Redis GET over its socket (redis-py)", redis_us, "µs"),
             *lines,
+            within(
+                "engine in process: longest section of these workloads",
+                latency.workloads(100_000, args.operations, 5),
+                "µs",
+                200,
+            ),
         ]
     )
 

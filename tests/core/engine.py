@@ -29,7 +29,11 @@ def library_path() -> Path:
 class Config(ctypes.Structure):
     """struct ksql_core_config."""
 
-    _fields_ = (("mem_limit", ctypes.c_uint64), ("host", ctypes.c_char_p))
+    _fields_ = (
+        ("mem_limit", ctypes.c_uint64),
+        ("host", ctypes.c_char_p),
+        ("measure", ctypes.c_bool),
+    )
 
 
 class Options(ctypes.Structure):
@@ -504,9 +508,9 @@ class Db:
 class Engine:
     """The engine, from ksql_core_init() to ksql_core_exit()."""
 
-    def __init__(self, lib: ctypes.CDLL, mem_limit: int = 0) -> None:
+    def __init__(self, lib: ctypes.CDLL, mem_limit: int = 0, measure: bool = False) -> None:
         self.lib = lib
-        self.config = Config(mem_limit, b"test")
+        self.config = Config(mem_limit, b"test", measure)
         self.running = False
         self.dbs: list[Db] = []
 
@@ -548,9 +552,9 @@ class Engine:
 
 
 @contextmanager
-def running(lib: ctypes.CDLL, mem_limit: int = 0) -> Iterator[Engine]:
+def running(lib: ctypes.CDLL, mem_limit: int = 0, measure: bool = False) -> Iterator[Engine]:
     """An engine that must leave nothing behind."""
-    engine = Engine(lib, mem_limit)
+    engine = Engine(lib, mem_limit, measure)
     engine.start()
     try:
         yield engine

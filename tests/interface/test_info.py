@@ -10,7 +10,7 @@ import pytest
 from tests.interface.hosts import Mounter
 from tests.interface.tree import Tree
 
-FILES = ["version", "sqlite_version", "features", "compile_options", "memory"]
+FILES = ["version", "sqlite_version", "features", "compile_options", "memory", "latency"]
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -54,3 +54,17 @@ def test_memory_counts_the_database(mount: Mounter) -> None:
     after = numbers(tree)
     assert len(after) == len(before)
     assert max(b - a for a, b in zip(before, after, strict=True)) >= 4_000_000
+
+
+def test_latency_counts_sections_where_they_are_measured(tree: Tree) -> None:
+    host = next(
+        line.split()[1]
+        for line in tree.text("info/features").splitlines()
+        if line.startswith("host ")
+    )
+    lines = [line.split() for line in tree.text("info/latency").splitlines()]
+    keys = [key for key, _ in lines]
+    assert keys == ["longest", "to_50us", "to_200us", "to_1ms", "to_10ms", "over_10ms"]
+    figures = {key: int(number) for key, number in lines}
+    assert (figures.pop("longest") > 0) == (host == "kernel")
+    assert (sum(figures.values()) > 0) == (host == "kernel")

@@ -16,7 +16,7 @@ from tests.interface.tree import Tree, fails, in_child, quote_name
 QUERIES = ["query", "query.json", "query.ndjson", "query.tsv", "query.rows"]
 RESULTS = ["result", "result.json", "result.ndjson", "value", "error", "status"]
 TABLE_FILES = ["data.csv", "data.json", "data.ndjson", "schema", "columns", "count"]
-INFO_FILES = ["version", "sqlite_version", "features", "compile_options", "memory"]
+INFO_FILES = ["version", "sqlite_version", "features", "compile_options", "memory", "latency"]
 
 # Everything that the contract may ever put at the top.
 CONTRACT = {
