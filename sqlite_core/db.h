@@ -34,8 +34,8 @@ struct ksql_db {
 	uint64_t commits; /* atomic: so many that changed something */
 	int64_t changed_ns; /* atomic: time of the last one */
 	struct figures figures; /* each of them atomic */
-	uint32_t wait_frames; /* atomic: of the log, before a commit waits for its
-	 readers again; 0: it did not wait in vain */
+	/* Atomic: of the log, before a commit waits for its readers again; 0: any. */
+	uint32_t wait_frames;
 
 	struct port_spin
 		tracked_lock; /* protects these, and what they point to */
