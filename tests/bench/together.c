@@ -440,7 +440,7 @@ int main(int argc, char **argv)
 	if (strcmp(tree, "-") == 0) {
 		ksql_options_default(&options);
 		if (ksql_core_init(&config) ||
-		    ksql_db_get("bench", &options, &core))
+		    ksql_db_get("bench", &options, NULL, &core))
 			die("libksqlcore");
 	}
 	clients[0] = client_open(0);
