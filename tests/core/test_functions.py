@@ -7,6 +7,7 @@ The reference is the pristine amalgamation, compiled once into build/stock.
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import subprocess
 from collections.abc import Iterator
@@ -14,7 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.core.engine import ROOT, Db
+from tests.core.engine import MIB, ROOT, Db, Engine
+from tests.core.test_api import errno_of
 
 PRISTINE = ROOT / "build/sqlite/pristine"
 
@@ -285,3 +287,14 @@ def test_replace_over_the_length_limit(db: Db) -> None:
             "SELECT length(replace(printf('%.*c', 1000000, 'a'), 'a', printf('%.*c', 100, 'b')))"
         )
     assert raised.value.errno == 27
+
+
+def test_a_time_limit_ends_what_has_no_steps(engine: Engine) -> None:
+    """SQLite as it is would be at it for hours."""
+    db = engine.db(timeout_ms=50)
+    sql = (
+        f"SELECT length(trim(printf('%.*c', {4 * MIB}, 'a'), "
+        f"replace(printf('%.*c', {MIB}, '.'), '.', 'ä') || 'a'))"
+    )
+    assert errno_of(db.batch, sql) == errno.ETIMEDOUT
+    assert "time limit" in db.text("error")

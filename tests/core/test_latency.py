@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.core.engine import MIB, Db, Engine, load, running
+from tests.core.engine import MIB, Db, load, running
 from tests.core.faults import faulty_library
 from tests.core.test_api import errno_of
 
@@ -184,38 +184,3 @@ def test_a_stop_ends_a_statement_and_leaves_nothing_of_it(
     assert large.value("SELECT count(*), sum(length(b)) FROM big") == before
     assert large.value("SELECT count(*) FROM f") == "0"
     assert large.value("PRAGMA integrity_check") == "ok"
-
-
-def test_a_time_limit_ends_what_has_no_steps(engine: Engine) -> None:
-    """SQLite as it is would be at it for hours."""
-    db = engine.db(timeout_ms=50)
-    sql = (
-        f"SELECT length(trim(printf('%.*c', {4 * MIB}, 'a'), "
-        f"replace(printf('%.*c', {MIB}, '.'), '.', 'ä') || 'a'))"
-    )
-    assert errno_of(db.batch, sql) == errno.ETIMEDOUT
-    assert "time limit" in db.text("error")
-
-
-KEYS = ["longest", "to_50us", "to_200us", "to_1ms", "to_10ms", "over_10ms"]
-
-
-def test_info_latency_is_zero_unless_asked_for(db: Db) -> None:
-    db.batch("SELECT 1")
-    assert db.facts("info/latency") == dict.fromkeys(KEYS, "0")
-
-
-def test_info_latency_where_it_is_measured(lib: ctypes.CDLL) -> None:
-    with running(lib, measure=True) as engine:
-        db = engine.db()
-        before = db.facts("info/latency")
-        assert list(before) == KEYS
-        db.batch(ROWS.format(100000) + "SELECT sum(i) FROM n")
-        after = {key: int(n) for key, n in db.facts("info/latency").items()}
-        assert 0 < int(before["longest"]) <= after["longest"]
-        sections = sum(after[key] for key in KEYS[1:])
-        assert sections > sum(int(before[key]) for key in KEYS[1:])
-        seconds = after["longest"] / 1e9
-        figures = db.text("metrics/ksqlfs.prom")
-        shown = float(figures.split("\nksqlfs_longest_section_seconds ")[1].split()[0])
-        assert shown >= seconds
