@@ -10,6 +10,7 @@
 #include "mem.h"
 #include "outcome.h"
 #include "param.h"
+#include "port/port.h"
 #include "session_dir.h"
 
 /* How much of an answer is rendered ahead of its reader. */
@@ -629,6 +630,7 @@ int session_write(struct session *s, const char *p, size_t n)
 	while (!err && i < n) {
 		err = take(s, p + i, n - i, &taken);
 		i += taken;
+		port_pause(); /* there may be millions of empty ones */
 	}
 	if (s->batch)
 		session_leave(s);
