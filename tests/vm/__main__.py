@@ -49,7 +49,7 @@ def task_of(arguments: argparse.Namespace) -> vm.Task:
         command = shlex.join(arguments.command)
     timeout = arguments.timeout
     if timeout is None:
-        timeout = 0 if command is None else 1800
+        timeout = 0 if command is None else 2700
     return vm.Task(command, load=arguments.load, timeout=timeout)
 
 
